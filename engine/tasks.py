@@ -1,0 +1,68 @@
+"""The ways this engine starts tasks outside a TaskGroup. There is no other one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def beside(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.TaskGroup]:
+    """Run `work` beside the body and stop it when the body is done.
+
+    If any of the work fails, the body is cancelled and the failure is raised.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coro, name=coro.__qualname__) for coro in work]
+        try:
+            yield group
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def surely(work: Coroutine[Any, Any, T]) -> T:
+    """Finish `work` even if the caller is cancelled meanwhile, however often; then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while True:
+        try:
+            result = await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+            continue
+        if cancelled is not None:
+            raise cancelled
+        return result
+
+
+async def kept_alive(
+    name: str,
+    run: Callable[[], Awaitable[None]],
+    *,
+    first_pause_s: float = 0.5,
+    longest_pause_s: float = 10.0,
+    steady_s: float = 30.0,
+) -> None:
+    """Run `run` for ever: when it ends or fails, again after a pause that doubles until it has held for `steady_s`."""
+    pause = first_pause_s
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        try:
+            await run()
+            log.warning("adapter ended, starting it again", extra={"adapter": name})
+        except Exception:  # noqa: BLE001 - whatever broke an adapter, it is logged and the adapter comes back
+            log.exception("adapter failed, starting it again", extra={"adapter": name})
+        if loop.time() - began >= steady_s:
+            pause = first_pause_s
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, longest_pause_s)
