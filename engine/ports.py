@@ -198,6 +198,10 @@ class Errands(Protocol):
         """Do the request within its `timeout_s`. Never raises: status 0 and `error` mean no answer."""
         ...
 
+    async def keep(self, call: str, sound: Sound) -> str:
+        """Keep what the subscriber recorded; where it is, under the data folder."""
+        ...
+
 
 class Contacts(Protocol):
     """Who is to be called by a campaign, and when.
@@ -239,7 +243,9 @@ class Journal(Protocol):
 class Why:
     """Why a campaign dials, or does not, right now."""
 
-    code: str  # dialing window pacing concurrency trunk_channels trunk_cps balance spend_limit goal_limit no_contacts ...
+    code: (
+        str  # dialing window pacing concurrency trunk_channels trunk_cps balance spend_limit goal_limit no_contacts ...
+    )
     params: Mapping[str, str | int]
     until: datetime | None = None
 

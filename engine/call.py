@@ -1,0 +1,333 @@
+"""One telephone call from the first word to the last.
+
+    media ──frames──▶ ear ──signals──▶ interpreter ──commands──▶ mouth ──audio──▶ media
+                                            └──▶ errands: fetch, transfer, record
+
+The scenario is fed synchronously from wherever an event comes (a frame, the end of a prompt, an errand), one event at a
+time; nothing here waits for anything while it decides. A hang-up is the end of the frames.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.chronicle import Chronicle
+from engine.ear import Ear, Ended, Quiet, Started, Stood
+from engine.errors import SpeechError
+from engine.model import RATE, Digit, Sound, TalkLog
+from engine.mouth import Mouth, Sounds
+from engine.ports import Clock, Errands, Hearing, Line, Recognizer, TransferOrder, Vad
+from engine.tape import Tape
+from engine.tasks import beside
+from scenarios.interpreter import Interpreter
+from scenarios.talk import (
+    NONE,
+    Began,
+    Command,
+    Event,
+    Faulted,
+    Fetch,
+    HangUp,
+    Heard,
+    Left,
+    Listen,
+    Mark,
+    Move,
+    Partial,
+    Play,
+    Played,
+    Pressed,
+    Prompt,
+    Record,
+    Recorded,
+    Silent,
+    State,
+    Transfer,
+    Transferred,
+    Vars,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """What one call hears and speaks with, and who does its errands."""
+
+    vad: Callable[[], Vad]
+    recognizer: Callable[[str], Recognizer]  # by the card's name for it; "" is the default
+    sounds: Sounds
+    errands: Errands
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What this call is about."""
+
+    interpreter: Interpreter
+    vars: Vars = NONE
+    contact_key: str = ""
+    language: str = "ru"
+    max_call_s: float = 600.0
+    transfer: Callable[[Transfer], TransferOrder | None] = field(default=lambda _: None)
+
+
+class Call:
+    def __init__(self, line: Line, talk: Talk, senses: Senses, chronicle: Chronicle) -> None:
+        self._line = line
+        self._talk = talk
+        self._senses = senses
+        self._chronicle = chronicle
+        self._ear = Ear(senses.vad(), senses.recognizer, talk.language)
+        self._mouth = Mouth(line.media, senses.sounds, self)
+        self._state = State(node="")
+        self._events: deque[Event] = deque()
+        self._feeding = False
+        self._asked_at = 0  # `state.steps` when the person began to speak: whose answer it is
+        self._errands: set[asyncio.Task[None]] = set()
+        self._joined: asyncio.Event | None = None  # set when a transfer is over
+        self._tape: Tape | None = None
+        self._over = asyncio.Event()
+
+    async def run(self) -> TalkLog:
+        """Talk to the end. Cancelled (shutdown, hang-up from the panel): the log so far is in the chronicle."""
+        try:
+            async with beside(self._mouth.run(), self._hear()):
+                self._apply_start()
+                try:
+                    async with asyncio.timeout(self._talk.max_call_s):
+                        await self._over.wait()
+                except TimeoutError:
+                    self._stop("max_call_s")
+                if self._state.ending != "left":
+                    await self._say_out()
+        finally:
+            for task in self._errands:
+                task.cancel()
+            self._ear.close()
+        return self._chronicle.close(self._state)
+
+    def dismiss(self, goodbye: Prompt | None) -> None:
+        """End this call politely, now: whatever is being said is cut, `goodbye` is said, the line is dropped."""
+        if self._over.is_set():
+            return
+        self._mouth.hush()
+        if goodbye is not None:
+            self._mouth.say(Play(goodbye, barge_in=False))
+        self._stop("shutdown")
+
+    async def _say_out(self) -> None:
+        """What is still to be said is said, but a subscriber who is gone or a stuck line keeps nobody."""
+        left = asyncio.ensure_future(self._mouth.idle())
+        try:
+            async with asyncio.timeout(60):
+                await left
+        except TimeoutError:
+            log.warning("the last prompt never ended")
+
+    # --- hearing -----------------------------------------------------------------------------------------------------
+
+    async def _hear(self) -> None:
+        async for item in self._line.media:
+            if isinstance(item, bytes):
+                self._frame(item)
+            else:
+                self._digit(item)
+        if self._joined is not None:  # how the transfer ended comes before the end of the call
+            await self._joined.wait()
+        self._mouth.hush()
+        self._feed(Left())
+
+    def _frame(self, frame: bytes) -> None:
+        mouth = self._mouth
+        if self._tape is not None and self._tape.push(frame, silent=mouth.speaking):
+            self._keep(self._tape)
+        signal = self._ear.push(frame, speaking=mouth.speaking, interruptible=mouth.interruptible)
+        if signal is None:
+            return
+        match signal:
+            case Started():
+                self._began()
+            case Stood(text):
+                self._chronicle.partial(text)
+                self._chronicle.sounded(self._ear.since_voice)
+                self._feed(Partial(text))
+            case Ended(hearing):
+                self._chronicle.sounded(self._ear.since_voice)
+                self._errand(self._understand(hearing, self._asked_at))
+            case Quiet():
+                self._feed(Silent())
+
+    def _began(self) -> None:
+        interrupts = self._mouth.speaking
+        if interrupts:
+            self._mouth.hush()
+        self._chronicle.began()
+        self._feed(Began())
+        self._asked_at = self._state.steps
+        if interrupts and self._mouth.speaking:  # now comes what must be said: this utterance is nobody's answer
+            self._ear.disown()
+
+    def _digit(self, digit: Digit) -> None:
+        if self._tape is not None:
+            self._keep(self._tape)
+            return
+        listening = self._ear.listening
+        if listening is None or not listening.keys:
+            return
+        if self._mouth.speaking:
+            if not self._mouth.interruptible:
+                return
+            self._mouth.hush()
+        self._chronicle.sounded(0)
+        self._feed(Pressed(digit.key))
+
+    async def _understand(self, hearing: Hearing, asked_at: int) -> None:
+        try:
+            said = await hearing.finish()
+            text, confidence = said.text, said.confidence
+        except SpeechError as error:
+            log.warning("speech was not recognised", extra={"reason": str(error)})
+            self._chronicle.lost("recogniser", str(error))
+            text, confidence = "", 0.0
+        if asked_at != self._state.steps:
+            return  # an answer to an earlier question is no answer
+        self._chronicle.heard(text, confidence)
+        self._feed(Heard(text, confidence))
+
+    # --- the scenario ------------------------------------------------------------------------------------------------
+
+    def _apply_start(self) -> None:
+        move = self._talk.interpreter.start(
+            self._talk.vars, now=self._senses.clock.now(), contact_key=self._talk.contact_key
+        )
+        self._feeding = True
+        self._apply(move, answers=False)
+        self._feeding = False
+        self._work_off()
+
+    def _feed(self, event: Event) -> None:
+        self._events.append(event)
+        if not self._feeding:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        self._feeding = True
+        try:
+            while self._events and not self._over.is_set():
+                event = self._events.popleft()
+                move = self._talk.interpreter.feed(self._state, event, now=self._senses.clock.now())
+                self._apply(move, answers=isinstance(event, Began))
+        finally:
+            self._feeding = False
+
+    def _apply(self, move: Move, *, answers: bool) -> None:
+        """`answers`: what is being said just now is meant for the card that stands after this move."""
+        moved = move.state.steps != self._state.steps
+        self._state = move.state
+        for visit in move.visits:
+            self._chronicle.passed(visit)
+        if moved:
+            self._chronicle.at(move.state.node)
+            if not answers:
+                self._ear.disown()
+            if not any(isinstance(command, Listen) for command in move.commands):
+                self._ear.listen(None)
+        for command in move.commands:
+            self._perform(command)
+        if move.state.ending:
+            self._over.set()
+
+    def _perform(self, command: Command) -> None:
+        match command:
+            case Play():
+                self._mouth.say(command)
+            case Listen():
+                self._ear.listen(command)
+            case Fetch():
+                if command.fill is not None:
+                    self._mouth.say(Play(command.fill, barge_in=False))
+                self._errand(self._fetch(command))
+            case Transfer():
+                self._joined = asyncio.Event()
+                self._errand(self._transfer(command, self._joined))
+            case Record(max_s, silence_s, beep):
+                if beep:
+                    self._mouth.say(Play(Prompt(audio="beep"), barge_in=False))
+                self._tape = Tape(max_s, silence_s, self._senses.vad())
+            case Mark():
+                self._chronicle.mark(command, self._senses.clock.now())
+            case HangUp():
+                pass  # it comes with an ending, which `run` waits for
+
+    def _stop(self, reason: str) -> None:
+        self._chronicle.stopped(reason)
+        self._ear.listen(None)
+        self._over.set()
+
+    # --- errands -----------------------------------------------------------------------------------------------------
+
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="errand")
+        self._errands.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an errand failed", exc_info=error)
+            self._feed(Faulted(f"{type(error).__name__}: {error}"))
+
+    async def _fetch(self, request: Fetch) -> None:
+        steps = self._state.steps
+        answer = await self._senses.errands.fetch(request)
+        if steps == self._state.steps:
+            if request.fill is not None and not request.fill.text:
+                self._mouth.hush()  # music stops; words are said to their end
+            self._feed(answer)
+
+    async def _transfer(self, command: Transfer, joined: asyncio.Event) -> None:
+        try:
+            if command.hold is not None:
+                self._mouth.say(Play(command.hold, barge_in=False))
+            await self._mouth.idle()
+            order = self._talk.transfer(command)
+            if order is None:
+                self._feed(Transferred("failed"))
+                return
+            if command.whisper is not None:
+                whisper = await self._senses.sounds.sound(command.whisper)
+                order = TransferOrder(order.to, order.trunk, order.ring_s, order.caller_id, whisper)
+            end = await self._line.transfer(order)
+            if end.outcome == "done":
+                self._chronicle.transferred()
+            self._feed(Transferred(end.outcome, end.talked_s))
+        finally:
+            self._joined = None
+            joined.set()
+
+    def _keep(self, tape: Tape) -> None:
+        self._tape = None
+        self._errand(self._save(tape.sound()))
+
+    async def _save(self, sound: Sound) -> None:
+        where = await self._senses.errands.keep(self._line.id, sound)
+        self._chronicle.kept(where)
+        self._feed(Recorded(where, len(sound.pcm) / 2 / RATE))
+
+    # --- what the mouth tells ----------------------------------------------------------------------------------------
+
+    def began(self, prompt: Prompt) -> None:
+        self._chronicle.said(prompt)
+
+    def finished(self) -> None:
+        self._feed(Played())
+
+    def dumb(self, reason: str) -> None:
+        self._feed(Faulted(reason))

@@ -1,0 +1,146 @@
+"""Frames in; speech started, partial, ended, and silence out.
+
+    frame ─▶ Vad ─▶ Endpointer ─▶ Started ─▶ Hearing.push … ─▶ Stood (a partial that no longer changes) ─▶ Ended
+                        └▶ patience, counted only while the robot is silent and nobody speaks ─▶ Quiet
+
+An utterance belongs to the `Listen` that stood when it began; one that began while nothing was listened for, or under a
+prompt that does not let itself be interrupted, belongs to nobody: it is waited out and never recognised.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.model import FRAME_MS
+from engine.ports import Hearing, Recognizer, Vad
+from engine.rules.endpointing import USUAL, Endpointer, Endpointing, Turn
+from scenarios.talk import Listen
+
+PREROLL = 300 // FRAME_MS  # frames recognised from before the onset: a first syllable is often quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The person has begun to speak, and it matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """This partial has not changed for the card's `settle_ms`. Told once for each text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The person has stopped; `hearing` can be finished."""
+
+    hearing: Hearing
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nothing was said for as long as the card was ready to wait. Told once."""
+
+
+Signal = Started | Stood | Ended | Quiet
+STARTED, QUIET = Started(), Quiet()
+
+
+class Ear:
+    def __init__(
+        self, vad: Vad, recognizer: Callable[[str], Recognizer], language: str, rules: Endpointing = USUAL
+    ) -> None:
+        self._voiced = vad.voiced
+        self._recognizer = recognizer
+        self._language = language
+        self._endpointer = Endpointer(rules)
+        self._before: deque[bytes] = deque(maxlen=PREROLL + self._endpointer.started_after)
+        self._want: Listen | None = None
+        self._hearing: Hearing | None = None
+        self._patience = -1  # frames; negative: not waiting
+        self._partial, self._stands = "", 0
+        self.since_voice = 0  # frames since the last voiced one
+
+    @property
+    def listening(self) -> Listen | None:
+        return self._want
+
+    @property
+    def hearing(self) -> bool:
+        """An utterance that belongs to the standing card is going on."""
+        return self._hearing is not None
+
+    def listen(self, want: Listen | None) -> None:
+        """From now on this is listened for; patience begins anew. None: nothing is; what is being said is nobody's."""
+        self._want = want
+        if want is None:
+            self._patience = -1
+            self.disown()
+            return
+        self._patience = max(1, round(want.timeout_s * 1000 / FRAME_MS))
+        self._endpointer.started_after = max(1, want.min_speech_ms // FRAME_MS)
+        self._endpointer.longest = max(1, round(want.max_utterance_s * 1000 / FRAME_MS))
+
+    def disown(self) -> None:
+        """What is being said belongs to nobody any more."""
+        if self._hearing is not None:
+            self._hearing.drop()
+            self._hearing = None
+
+    def push(self, frame: bytes, *, speaking: bool, interruptible: bool) -> Signal | None:
+        """The next frame. `speaking`: the robot is; `interruptible`: it may be interrupted by this."""
+        voiced = self._voiced(frame)
+        self.since_voice = 0 if voiced else self.since_voice + 1
+        hearing = self._hearing
+        if hearing is None:
+            self._before.append(frame)
+        else:
+            hearing.push(frame)
+        turn = self._endpointer.push(voiced)
+        if turn is None:
+            return self._stood() if hearing is not None else self._wait(speaking)
+        if turn is Turn.STARTED:
+            return self._start() if interruptible or not speaking else None
+        if hearing is None:
+            return None
+        self._hearing, self._patience = None, -1
+        return Ended(hearing)
+
+    def _start(self) -> Started | None:
+        want = self._want
+        if want is None or not want.voice:
+            return None
+        hearing = self._recognizer(want.recognizer).listen(
+            language=want.language or self._language, phrases=want.phrases
+        )
+        for frame in self._before:
+            hearing.push(frame)
+        self._before.clear()
+        self._hearing, self._partial, self._stands = hearing, "", 0
+        return STARTED
+
+    def _stood(self) -> Stood | None:
+        assert self._hearing is not None
+        partial = self._hearing.partial
+        if partial != self._partial:
+            self._partial, self._stands = partial, 0
+        if not partial or self._want is None or not self._want.partials:
+            return None
+        self._stands += 1
+        return Stood(partial) if self._stands == max(1, self._want.settle_ms // FRAME_MS) else None
+
+    def _wait(self, speaking: bool) -> Quiet | None:
+        if self._patience < 0 or speaking or self._endpointer.speaking:
+            return None
+        self._patience -= 1
+        if self._patience > 0 or self._endpointer.doubtful:
+            self._patience = max(self._patience, 0)
+            return None
+        self._patience = -1
+        return QUIET
+
+    def close(self) -> None:
+        self.disown()
