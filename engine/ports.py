@@ -27,8 +27,8 @@ class Clock(Protocol):
 class MediaStream(Protocol):
     """Two-way audio of one call, 16-bit mono PCM at `engine.model.RATE`.
 
-    Iterating gives what the subscriber sends: `bytes` of exactly `FRAME_BYTES` for every 20 ms of real time (the adapter
-    fills gaps with silence), and `Digit` for keys, in order. It ends when the call ends: a hang-up is the end of the
+    Iterating gives what the subscriber sends: `bytes` of exactly `FRAME_BYTES` for every 20 ms of real time (the
+    adapter fills gaps with silence), and `Digit` for keys, in order. It ends when the call ends: a hang-up is the end of the
     iteration, never an exception; after it the other methods do nothing. While a transfer rings or talks, and while a
     lost media link is being re-made, it merely pauses. One iterator at a time.
     """
@@ -80,7 +80,7 @@ class Recognizer(Protocol):
     """A loaded speech-to-text model, shared by every call."""
 
     def listen(self, *, language: str = "ru", phrases: Sequence[str] = ()) -> Hearing:
-        """Begin one utterance; never blocks. `phrases` are what is expected: a grammar or a bias where the model can."""
+        """Begin one utterance; never blocks. `phrases` are expected: a grammar or a bias where the model can."""
         ...
 
 
@@ -125,8 +125,8 @@ class Line(Protocol):
         ...
 
     async def transfer(self, order: TransferOrder) -> TransferEnd:
-        """Join the subscriber to a person, wait until that is over. If the subscriber is still there afterwards, `media`
-        goes on. Never raises; a call that ended meanwhile gives `done` if they had been joined, else `failed`."""
+        """Join the subscriber to a person, wait until that is over. If the subscriber is still there afterwards,
+        `media` goes on. Never raises; a call that ended meanwhile gives `done` if they had been joined, else `failed`."""
         ...
 
     async def hang_up(self) -> None:
@@ -215,8 +215,8 @@ class Contacts(Protocol):
         ...
 
     async def lease(self, campaign: int, timezone: str, *, now: datetime, until: datetime) -> Contact | None:
-        """Take one due contact of this timezone: due again at `until` unless settled before. In the same transaction its
-        attempt (a row of `calls`, status dialing) is written. None: another engine was faster."""
+        """Take one due contact of this timezone: due again at `until` unless settled before. In the same transaction
+        its attempt (a row of `calls`, status dialing) is written. None: another engine was faster."""
         ...
 
     async def postpone(self, campaign: int, timezone: str, *, now: datetime, until: datetime | None) -> int:
@@ -224,8 +224,8 @@ class Contacts(Protocol):
         ...
 
     async def settle(self, contact: Contact, end: CallEnd, *, next_at: datetime | None, closed: str) -> bool:
-        """Write the attempt's end, and, only while this lease still stands, when the contact is due next; None closes it
-        for the reason `closed` (goal, answered, attempts, opt_out, blocked, ...). False: the lease was lost."""
+        """Write the attempt's end, and, only while this lease still stands, when the contact is due next; None closes
+        it for the reason `closed` (goal, answered, attempts, opt_out, blocked, ...). False: the lease was lost."""
         ...
 
     async def release(self, contact: Contact, *, due_at: datetime) -> None:
