@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from engine.errors import ConfigError
 
 PREFIX = "DOZVON_"
+SQLITE = "sqlite+aiosqlite:///"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 
@@ -183,9 +185,11 @@ def load(file: Path | None, env: Mapping[str, str] | None = None) -> Settings:
         raw = _read(file)
     _overlay(raw, os.environ if env is None else env)
     try:
-        settings = Settings.model_validate(raw)
+        settings = Settings.model_validate(_filled(raw))
     except ValidationError as error:
         raise ConfigError(_told(error, file)) from None
+    if problems := _contradictions(settings):
+        raise ConfigError(f"{file or 'the environment'}: " + "; ".join(problems))
     return _absolute(settings, (file.parent if file else Path()).resolve())
 
 
@@ -205,8 +209,15 @@ def _read(file: Path) -> dict[str, Any]:
     return raw
 
 
+def _filled(raw: Any) -> Any:
+    """Without the keys that have no value: `trunks:` with everything under it commented out is no mistake."""
+    if not isinstance(raw, dict):
+        return raw
+    return {key: _filled(value) for key, value in raw.items() if value is not None}
+
+
 def _overlay(raw: dict[str, Any], env: Mapping[str, str]) -> None:
-    """DOZVON_HTTP__PORT=9000 -> raw["http"]["port"] = 9000; values are YAML scalars."""
+    """DOZVON_HTTP__PORT=9000 -> raw["http"]["port"] = 9000."""
     for key, value in env.items():
         if not key.startswith(PREFIX):
             continue
@@ -215,14 +226,43 @@ def _overlay(raw: dict[str, Any], env: Mapping[str, str]) -> None:
             continue  # DOZVON_DEBUG and the like are not settings
         at = raw
         for folder in folders:
-            below = at.setdefault(folder, {})
+            below = at.get(folder)
+            if below is None:
+                below = at[folder] = {}
             if not isinstance(below, dict):
                 raise ConfigError(f"{key} cannot be laid over {folder!r}, which is no mapping")
             at = below
-        try:
-            at[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            at[last] = value
+        at[last] = _scalar(key, value)
+
+
+def _scalar(key: str, value: str) -> Any:
+    """Lists, mappings and null as in YAML; all else stays text, or the password 0123 would become the number 83."""
+    if value.strip() in {"", "~", "null"}:
+        return None
+    if not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{key} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What is wrong between settings that are right one by one."""
+    problems = []
+    for at, number in enumerate(settings.numbers):
+        if number.trunk not in settings.trunks:
+            near = difflib.get_close_matches(number.trunk, settings.trunks, n=1) or sorted(settings.trunks)
+            hint = f", did you mean {near[0]!r}?" if near else ": describe it under `trunks`"
+            problems.append(f"numbers.{at}.trunk: there is no trunk {number.trunk!r}{hint}")
+    rtp = settings.asterisk.rtp
+    if rtp.end <= rtp.start:
+        problems.append(f"asterisk.rtp: end ({rtp.end}) must be above start ({rtp.start})")
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.append(f"timezone: {settings.timezone!r} is no IANA time zone such as Europe/Moscow")
+    return problems
 
 
 def _told(error: ValidationError, file: Path | None) -> str:
@@ -234,7 +274,8 @@ def _told(error: ValidationError, file: Path | None) -> str:
             hint = f", did you mean {near[0]!r}?" if near else ""
             problems.append(f"{where}: there is no such setting{hint}")
         else:
-            problems.append(f"{where}: {fault['msg']}")
+            hint = ", put it in quotes" if fault["type"] == "string_type" else ""
+            problems.append(f"{where}: {fault['msg']}{hint}")
     return f"{file or 'the environment'}: " + "; ".join(problems)
 
 
@@ -254,16 +295,16 @@ def _known() -> list[str]:
 
 def _absolute(settings: Settings, root: Path) -> Settings:
     database = settings.database
-    if database.startswith("sqlite+aiosqlite:///./"):
-        database = f"sqlite+aiosqlite:///{root / database.removeprefix('sqlite+aiosqlite:///./')}"
+    if database.startswith(SQLITE) and (path := database.removeprefix(SQLITE)) and not path.startswith(":"):
+        database = f"{SQLITE}{_at(root, Path(path))}"
     ami = settings.asterisk.ami
     return settings.model_copy(
         update={
-            "data_dir": root / settings.data_dir,
-            "secret_key_file": root / settings.secret_key_file,
+            "data_dir": _at(root, settings.data_dir),
+            "secret_key_file": _at(root, settings.secret_key_file),
             "database": database,
             "asterisk": settings.asterisk.model_copy(
-                update={"ami": ami.model_copy(update={"secret_file": root / ami.secret_file})}
+                update={"ami": ami.model_copy(update={"secret_file": _at(root, ami.secret_file)})}
             ),
             "speech": settings.speech.model_copy(
                 update={
@@ -273,6 +314,10 @@ def _absolute(settings: Settings, root: Path) -> Settings:
             ),
         }
     )
+
+
+def _at(root: Path, path: Path) -> Path:
+    return root / path.expanduser()
 
 
 def _paths(options: Mapping[str, Any], root: Path) -> dict[str, Any]:
