@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.rules.endpointing import Endpointer, Endpointing, Turn
+
+
+def turns(pattern: str, **rules: int) -> list[tuple[int, Turn]]:
+    """`#` voiced, anything else not; the frame number and the turn that each gave."""
+    endpointer = Endpointer(Endpointing(**rules))
+    found = ((n, endpointer.push(frame == "#")) for n, frame in enumerate(pattern))
+    return [(n, turn) for n, turn in found if turn is not None]
+
+
+def test_speech_starts_at_its_sixth_voiced_frame_and_ends_after_600_ms_of_silence() -> None:
+    assert turns("....######" + "#" * 10 + "." * 40) == [(9, Turn.STARTED), (19 + 30, Turn.ENDED)]
+
+
+def test_clicks_and_coughs_shorter_than_120_ms_are_no_speech() -> None:
+    assert turns("##....###....#####......" * 5) == []
+
+
+def test_a_drop_out_inside_a_word_does_not_begin_the_count_anew() -> None:
+    assert turns("####.###") == [(7, Turn.STARTED)]
+
+
+def test_a_pause_shorter_than_the_end_belongs_to_the_utterance() -> None:
+    assert turns("#" * 6 + "." * 29 + "#" + "." * 30) == [(5, Turn.STARTED), (6 + 29 + 30, Turn.ENDED)]
+
+
+def test_an_utterance_without_end_is_closed_at_its_longest() -> None:
+    endpointer = Endpointer()
+    endpointer.longest = 100
+    found = [n for n in range(300) if endpointer.push(True) is Turn.ENDED]
+    assert found[0] == 99
+
+
+@given(st.lists(st.booleans(), max_size=2000))
+def test_starts_and_ends_alternate(frames: list[bool]) -> None:
+    endpointer = Endpointer()
+    found = [turn for frame in frames if (turn := endpointer.push(frame)) is not None]
+    assert found == [Turn.STARTED, Turn.ENDED] * (len(found) // 2) + [Turn.STARTED] * (len(found) % 2)
