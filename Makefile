@@ -1,0 +1,57 @@
+# Every target sets up what it needs by itself and may be the first command in a fresh clone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DOZVON := $(BIN)/dozvon
+
+.PHONY: help setup demo test check bench format lock clean
+
+help:
+	@echo "make setup    everything that is needed to run: Python libraries, front-end libraries, Asterisk"
+	@echo "make demo     a campaign of real calls to simulated subscribers, and the panel"
+	@echo "make test     all tests (ARGS='tests/engine -k name' for some of them)"
+	@echo "make check    ruff, mypy, import-linter, the rules of the tree"
+	@echo "make bench    the measurements of bench/, into bench/results.json"
+	@echo "make format   ruff's formatting and its safe mends"
+	@echo "make lock     requirements.lock anew from pyproject.toml"
+	@echo "make clean    removes what setup made in this folder; the cache in the home folder stays"
+
+setup:
+	@$(PYTHON) engine/bootstrap.py run
+
+demo: setup
+	@$(DOZVON) demo $(ARGS)
+
+test:
+	@$(PYTHON) engine/bootstrap.py test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check:
+	@$(PYTHON) engine/bootstrap.py check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/test_tree.py
+
+bench:
+	@$(PYTHON) engine/bootstrap.py test
+	@$(DOZVON) bench $(ARGS)
+
+format:
+	@$(PYTHON) engine/bootstrap.py check
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# uv resolves for every Python and platform at once, which pip cannot; it stays out of the environment.
+lock:
+	@$(PYTHON) engine/bootstrap.py check
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
+	$(BIN)/python -m venv "$$tools" && "$$tools/bin/pip" install -q uv && \
+	"$$tools/bin/uv" pip compile pyproject.toml --quiet --extra dev --extra espeak --universal --generate-hashes \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+clean:
+	rm -rf .venv node_modules web/static/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
