@@ -10,6 +10,7 @@ Everything that can go wrong, drawn as a tree; an error carries what its catcher
   - SpeechError           text could not be made of speech, or speech of text
     + Overloaded          no worker was free in time
   - ChannelDown           a provider is away for now
+  - StoreDown             the database is away for now
   - InstallError          something that must be on this machine cannot be had
 """
 
@@ -73,6 +74,11 @@ class Overloaded(SpeechError):
 
 class ChannelDown(DozvonError):
     """A provider is away for now; what was asked was not done."""
+
+
+class StoreDown(DozvonError):
+    """The database is away, full or too busy for now. What was asked was not done, or, if it went away in the middle of
+    a commit, may have been; ask again, the pool comes back by itself."""
 
 
 class InstallError(DozvonError):

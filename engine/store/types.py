@@ -3,6 +3,7 @@ them would take."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -57,14 +58,19 @@ class Words(TypeDecorator[str]):
         return value
 
 
-class Json(TypeDecorator[Any]):
-    """Plain JSON values, keys in the order given. Python's None is SQL's NULL."""
+Json = JSON(none_as_null=True)  # keys stay in the order given; Python's None is SQL's NULL
 
-    impl = JSON
-    cache_ok = True
 
-    def __init__(self) -> None:
-        super().__init__(none_as_null=True)
+def dump(value: Any) -> str:
+    """JSON as it is stored. Raises InputError for what one of the databases could not hold."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        raise InputError("infinity and not-a-number cannot be stored") from None
+    if "\\u0000" in text:
+        raise InputError("the text holds a NUL character, which cannot be stored")
+    check_text(text)
+    return text
 
 
 def check_text(value: str) -> None:
@@ -99,8 +105,8 @@ class Table(DeclarativeBase):
         str: Words(),
         bool: Boolean(),
         datetime: UtcTime(),
-        dict[str, Any]: Json(),
-        list[Any]: Json(),
-        list[int]: Json(),
-        list[str]: Json(),
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        list[int]: Json,
+        list[str]: Json,
     }
