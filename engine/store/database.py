@@ -31,8 +31,8 @@ STATEMENT_S = 120.0
 READERS = 4
 POOL = 10
 
-# SQLite: busy, locked, no memory, read-only, I/O error, full, cannot open. PostgreSQL: classes of connection, resources,
-# operator intervention and system errors, then serialization failure, deadlock, lock timeout.
+# SQLite: busy, locked, no memory, read-only, I/O error, full, cannot open. PostgreSQL: classes of connection,
+# resources, operator intervention and system errors, then serialization failure, deadlock, lock timeout.
 _SQLITE_DOWN = {5, 6, 7, 8, 10, 13, 14}
 _PG_DOWN = ("08", "53", "57", "58", "40001", "40P01", "55P03")
 

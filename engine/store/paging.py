@@ -95,10 +95,12 @@ def _decode(cursor: str, sort: str, columns: list[InstrumentedAttribute[Any]]) -
         raise _wrong("cursor", "cursor", "this cursor does not belong to this list in this order") from None
 
 
-def _typed(value: Any, kind: type) -> Any:
+def _typed(value: Any, kind: type[Any]) -> Any:
     if kind is datetime and type(value) is int:
         return EPOCH + value * MICROSECOND
-    if type(value) is not kind or (kind is int and not -(2**63) <= value < 2**63):
+    if kind is int and type(value) is int and not -(2**63) <= value < 2**63:
+        raise ValueError
+    if type(value) is not kind:
         raise ValueError
     return value
 
