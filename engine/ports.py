@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.model import CallEnd, CallEvent, Contact, DialOrder, Digit, Due, Sound, Transcript
+from engine.rules.why import Why as Why
 from scenarios.talk import Fetch, Fetched
 
 
@@ -28,9 +29,9 @@ class MediaStream(Protocol):
     """Two-way audio of one call, 16-bit mono PCM at `engine.model.RATE`.
 
     Iterating gives what the subscriber sends: `bytes` of exactly `FRAME_BYTES` for every 20 ms of real time (the
-    adapter fills gaps with silence), and `Digit` for keys, in order. It ends when the call ends: a hang-up is the end of the
-    iteration, never an exception; after it the other methods do nothing. While a transfer rings or talks, and while a
-    lost media link is being re-made, it merely pauses. One iterator at a time.
+    adapter fills gaps with silence), and `Digit` for keys, in order. It ends when the call ends: a hang-up is the end
+    of the iteration, never an exception; after it the other methods do nothing. While a transfer rings or talks, and
+    while a lost media link is being re-made, it merely pauses. One iterator at a time.
     """
 
     def __aiter__(self) -> AsyncIterator[bytes | Digit]: ...
@@ -126,7 +127,8 @@ class Line(Protocol):
 
     async def transfer(self, order: TransferOrder) -> TransferEnd:
         """Join the subscriber to a person, wait until that is over. If the subscriber is still there afterwards,
-        `media` goes on. Never raises; a call that ended meanwhile gives `done` if they had been joined, else `failed`."""
+        `media` goes on. Never raises; a call that ended meanwhile gives `done` if they had been joined, else
+        `failed`."""
         ...
 
     async def hang_up(self) -> None:
@@ -237,17 +239,6 @@ class Journal(Protocol):
     """What happened, in order. Never blocks, never fails: what cannot be kept is counted."""
 
     def note(self, event: CallEvent) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Why a campaign dials, or does not, right now."""
-
-    code: (
-        str  # dialing window pacing concurrency trunk_channels trunk_cps balance spend_limit goal_limit no_contacts ...
-    )
-    params: Mapping[str, str | int]
-    until: datetime | None = None
 
 
 class Robot(Protocol):
