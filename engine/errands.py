@@ -2,8 +2,8 @@
 
     Fetch ─▶ address checked (no private network unless allowed) ─▶ aiohttp, bounded in time and size ─▶ Fetched
 
-Scenario authors are not trusted with the operator's network: names are resolved here, every address they resolve to must
-be public, the connection goes to exactly that address, and a redirect is an answer, not followed.
+Scenario authors are not trusted with the operator's network: names are resolved here, every address they resolve to
+must be public, the connection goes to exactly that address, and a redirect is an answer, not followed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from engine.audio import write_wav
+from engine.audio import to_wav
 from engine.model import Sound
 from scenarios.talk import Fetch, Fetched
 
@@ -133,8 +133,13 @@ class Web:
         now = datetime.now(UTC)
         name = f"{now:%Y/%m/%d}/{call}-{now:%H%M%S%f}.wav"
         path = self._folder / "messages" / name
-        await asyncio.to_thread(write_wav, path, sound)
+        await asyncio.to_thread(_write, path, to_wav(sound))
         return str(Path("messages") / name)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def _headers(request: Fetch) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
     Prompt ─▶ memory ─▶ text: Synthesizer (cached on disk) | audio: a file | material: the project's library ─▶ Sound
 
-Fixed prompts are made ready when a campaign starts, personal ones while it rings; the mouth then takes them from memory.
+Fixed prompts are made ready when a campaign starts, personal ones while it rings; the mouth takes them from
+memory.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from engine.audio import read_sound, tone
+from engine.audio import beep, read
 from engine.errors import DozvonError, SpeechError
 from engine.model import Sound
 from engine.ports import Synthesizer
@@ -21,7 +22,6 @@ from scenarios.talk import Prompt
 
 log = logging.getLogger(__name__)
 
-BEEP = tone(1000, 0.3)
 MOST_BYTES = 256 * 1024 * 1024  # of sound kept in memory: more than four hours
 
 
@@ -87,7 +87,7 @@ class Prompts:
                 prompt.text, voice=prompt.voice, language=prompt.language or self._language
             )
         if prompt.audio == "beep":
-            return BEEP
+            return beep()
         if prompt.audio:
             return await self._read(prompt.audio)
         try:
@@ -101,6 +101,6 @@ class Prompts:
         if not path.is_relative_to(self._folder):
             raise SpeechError(f"{name!r} is outside of the folder for audio")
         try:
-            return await asyncio.to_thread(read_sound, path)
+            return await asyncio.to_thread(read, path)
         except (OSError, DozvonError) as error:
             raise SpeechError(f"{name} cannot be played: {error}") from error
