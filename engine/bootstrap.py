@@ -214,16 +214,16 @@ def _libraries() -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--require-hashes", "--no-deps", "--no-input", "--progress-bar", "off"]
     pip += ["--disable-pip-version-check"]
     lock = (ROOT / "requirements.lock").read_text("utf-8")
-    build = re.search(r"^setuptools==(?:.*\\\n)*.*\n", lock, re.M)
+    build = re.search(r"^(setuptools==[^\s;]+)[^\\\n]*(\\\n(?:.*\\\n)*.*\n)", lock, re.M)
     if build is None:
         raise SetupError("requirements.lock lacks setuptools: run `make lock`")
     first = VENV / "build.lock"
-    first.write_text(build[0], "utf-8")
+    first.write_text(build[1] + " " + build[2], "utf-8")  # without the marker: every Python needs it for building
     _run("installing setuptools", [*pip, "-r", str(first)])
     total = len(re.findall(r"^[A-Za-z0-9][^\s=]*==", lock, re.M))
     _run(
         "installing the libraries",
-        [*pip, "--no-build-isolation", "-r", str(ROOT / "requirements.lock")],
+        [*pip, "--no-build-isolation", "--use-pep517", "-r", str(ROOT / "requirements.lock")],
         line=_counter("libraries", total),
     )
 
