@@ -38,11 +38,10 @@ NODE = (
     Tool("node", "nodejs", env=(("NODE_PATH", NODE_PATH),)),
     Tool("npm", "npm", "usr/share/nodejs/npm/bin/npm-cli.js"),
 )
+POSTGRES = "usr/lib/postgresql/*/bin"
 TESTING = (
     Tool("sipp", "sip-tester"),
-    Tool("initdb", "postgresql", "usr/lib/postgresql/*/bin/initdb"),
-    Tool("pg_ctl", "postgresql", "usr/lib/postgresql/*/bin/pg_ctl"),
-    Tool("postgres", "postgresql", "usr/lib/postgresql/*/bin/postgres"),
+    *(Tool(name, "postgresql", f"{POSTGRES}/{name}") for name in ("initdb", "pg_ctl", "postgres", "createdb", "psql")),
     Tool("chromium", "chromium", "usr/lib/chromium/chromium", (("FONTCONFIG_FILE", "{prefix}/fonts.conf"),)),
     Tool("chromedriver", "chromium-driver"),
     Tool("espeak-ng", "espeak-ng", env=(("ESPEAK_DATA_PATH", "{libs}"),)),
@@ -155,7 +154,7 @@ def _wrap(tool: Tool, prefix: Path, libs: list[Path]) -> None:
     target = next((file for place in places for file in sorted(prefix.glob(place)) if file.is_file()), None)
     if target is None or not libs:
         raise InstallError(f"{tool.package} holds no {tool.program}: install {tool.package} by hand")
-    private = sorted({file.parent for folder in libs for file in folder.glob("*/lib*.so.*")})
+    private = sorted({file.parent for folder in libs for file in folder.glob("*/lib*.so*")})
     env = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, [*libs, *private]))}
     env |= {key: value.format(prefix=prefix, libs=libs[0]) for key, value in tool.env}
     lines = [f"export {key}={shlex.quote(value)}" for key, value in env.items()]
