@@ -1,0 +1,139 @@
+"""The worker's half of `asr.vosk`: a Kaldi model and its utterances, in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+RATE = 8000
+UNKNOWN = "[unk]"
+PHRASES = 1000
+WORDS_IN_PHRASE = 12
+
+
+def load(options: dict[str, Any]) -> VoskModel:
+    return VoskModel(Path(options["model"]))
+
+
+class VoskModel:
+    def __init__(self, folder: Path) -> None:
+        import vosk  # type: ignore[import-untyped]
+
+        vosk.SetLogLevel(-1)
+        self._vosk = vosk
+        self._model = vosk.Model(model_path=str(folder))  # by path only: an unknown name would end the process
+        self._grammars = takes_grammar(folder)
+        self._rate = feeding_rate(folder)
+        self._knows: dict[str, bool] = {}
+        self.unknown_words = 0
+
+    def begin(self, language: str, phrases: Sequence[str]) -> VoskUtterance:
+        """A fresh recogniser each time (0.3 ms): one that is used again keeps what it learnt of the last voice, and
+        grows."""
+        grammar = self._grammar(phrases) if self._grammars else None
+        if grammar is None:
+            recognizer = self._vosk.KaldiRecognizer(self._model, self._rate)
+        else:
+            recognizer = self._vosk.KaldiRecognizer(self._model, self._rate, grammar)
+        recognizer.SetWords(True)
+        return VoskUtterance(recognizer, self._rate)
+
+    def _grammar(self, phrases: Sequence[str]) -> str | None:
+        """The phrases in the model's own spelling and vocabulary; None where they would leave nothing to be heard, or
+        one of them is no phrase but a pattern."""
+        if any("/" in phrase for phrase in phrases):
+            return None
+        known: dict[str, None] = {}
+        for phrase in phrases[:PHRASES]:
+            words = [self._spelt(word) for word in re.findall(r"[\w'-]+", phrase.lower())[:WORDS_IN_PHRASE]]
+            if words and all(words):
+                known[" ".join(word for word in words if word)] = None
+        if not known:
+            return None
+        rest = [UNKNOWN] if self._knows_word(UNKNOWN) else []
+        return json.dumps([*known, *rest], ensure_ascii=False)
+
+    def _spelt(self, word: str) -> str | None:
+        for spelling in (word, word.replace("ё", "е"), word.replace("-", " ")):
+            if all(self._knows_word(part) for part in spelling.split()):
+                return spelling
+        return None
+
+    def _knows_word(self, word: str) -> bool:
+        if word not in self._knows:
+            if len(self._knows) > 100_000:
+                self._knows.clear()
+            self._knows[word] = self._model.vosk_model_find_word(word) >= 0
+            self.unknown_words += not self._knows[word]
+        return self._knows[word]
+
+
+class VoskUtterance:
+    """An utterance may hold several of Kaldi's: it closes one at each pause."""
+
+    def __init__(self, recognizer: Any, rate: int) -> None:
+        self._recognizer = recognizer
+        self._stream = None
+        if rate != RATE:
+            import soxr  # type: ignore[import-untyped,unused-ignore]
+
+            self._stream = soxr.ResampleStream(RATE, rate, 1, dtype="int16", quality="MQ")
+        self._said: list[str] = []
+        self._sure: list[float] = []
+
+    def push(self, pcm: bytes) -> str:
+        self._accept(pcm, last=False)
+        partial = json.loads(self._recognizer.PartialResult()).get("partial", "")
+        return " ".join([*self._said, *_words(partial)])
+
+    def finish(self) -> tuple[str, float]:
+        if self._stream is not None:
+            self._accept(b"", last=True)
+        self._take(self._recognizer.FinalResult())
+        confidence = sum(self._sure) / len(self._sure) if self._sure else 0.0
+        return " ".join(self._said), round(min(1.0, confidence), 4)
+
+    def _accept(self, pcm: bytes, *, last: bool) -> None:
+        if self._stream is not None:
+            import numpy as np
+
+            pcm = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=last).tobytes()
+        if pcm and self._recognizer.AcceptWaveform(pcm):
+            self._take(self._recognizer.Result())
+
+    def _take(self, result: str) -> None:
+        found = json.loads(result)
+        self._said += _words(found.get("text", ""))
+        self._sure += [float(word["conf"]) for word in found.get("result", ()) if _words(word["word"])]
+
+
+def _words(text: str) -> list[str]:
+    """[unk], [laughter], <eps> are no words."""
+    return [word for word in text.lower().split() if word[0] not in "[<"]
+
+
+# --- what a model's folder says of itself ---------------------------------------------------------------------------
+
+
+def graph_folder(folder: Path) -> Path:
+    return folder / "graph" if (folder / "graph").is_dir() else folder
+
+
+def takes_grammar(folder: Path) -> bool:
+    """Only look-ahead graphs can be given a grammar at run time."""
+    graph = graph_folder(folder)
+    return (graph / "HCLr.fst").is_file() and not (graph / "HCLG.fst").is_file()
+
+
+def feeding_rate(folder: Path) -> int:
+    """The rate to feed the model with. A 16 kHz model that does not resample by itself aborts its process at 8 kHz."""
+    for file in (folder / "conf" / "mfcc.conf", folder / "mfcc.conf"):
+        if file.is_file():
+            conf = file.read_text("utf-8", "replace")
+            wanted = re.search(r"^\s*--sample-frequency=(\d+)", conf, re.MULTILINE)
+            rate = int(wanted.group(1)) if wanted else 16_000  # Kaldi's own default
+            return RATE if rate == RATE or "--allow-upsample=true" in conf else rate
+    return RATE
