@@ -72,8 +72,8 @@ def find(cache: Path | None = None) -> Asterisk | None:
 def install(progress: Callable[[str, float], None], cache: Path | None = None) -> Asterisk:
     """The best Asterisk, fetched into `cache` if the system has none with chan_websocket.
 
-    `progress` is told what is being done and the share done (0..1); what an interruption left is used again; two at once
-    fetch once. Raises InstallError, which says what to install.
+    `progress` is told what is being done and the share done (0..1); what an interruption left is used again; of two at
+    once one fetches. Raises InstallError, which says what to install.
     """
     cache = cache or debian.cache_dir()
     found = find(cache)
