@@ -1,0 +1,76 @@
+"""A real Asterisk for live tests, with a configuration made by `render` from Settings, on free ports of the loopback.
+
+    async with live_asterisk(tmp_path, trunks={"main": {"host": "127.0.0.1", "port": 5070}}) as (settings, asterisk):
+        await asterisk.cli("core show channels")
+
+`overrides` are laid over the settings' mapping, level by level. It is installed into the cache where it is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from channels.voice import install
+from channels.voice.install import Asterisk
+from channels.voice.render import render
+from channels.voice.supervise import State, Supervised, running
+from engine.config import Settings
+
+LOOPBACK = "127.0.0.1"
+
+
+@functools.cache
+def installed() -> Asterisk:
+    """This machine's Asterisk; fetched on first use."""
+    return install.install(lambda _what, _share: None)
+
+
+def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:
+    """Different ports of the loopback that nobody listens on just now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def live_settings(folder: Path, **overrides: Any) -> Settings:
+    """Settings whose every port is free and whose every file is below `folder`."""
+    ami, agi, media, http = free_ports(4)
+    (sip,) = free_ports(1, socket.SOCK_DGRAM)
+    raw: dict[str, Any] = {
+        "data_dir": str(folder / "var"),
+        "secret_key_file": str(folder / "var" / "secret.key"),
+        "http": {"port": http},
+        "asterisk": {
+            "sip": {"host": LOOPBACK, "port": sip},
+            "ami": {"port": ami, "secret_file": str(folder / "var" / "ami.secret")},
+            "agi": {"port": agi},
+            "media": {"port": media},
+        },
+    }
+    return Settings.model_validate(_over(raw, overrides))
+
+
+@asynccontextmanager
+async def live_asterisk(
+    folder: Path, *, state: State = lambda _works, _words: None, **overrides: Any
+) -> AsyncGenerator[tuple[Settings, Supervised]]:
+    """Settings and the Asterisk that runs by them; up in about half a second, gone at the end."""
+    settings = live_settings(folder, **overrides)
+    asterisk = installed()
+    async with running(asterisk, render(settings, asterisk), state) as supervised:
+        yield settings, supervised
+
+
+def _over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    laid = dict(raw)
+    for key, value in overrides.items():
+        below = laid.get(key)
+        laid[key] = _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return laid
