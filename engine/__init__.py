@@ -1,0 +1,1 @@
+"""The robot: calls, campaigns and their rules. It knows the world only through the protocols in `ports.py`."""

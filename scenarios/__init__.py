@@ -1,0 +1,1 @@
+"""What the robot says and understands: pure, and importing nothing of the engine."""

@@ -1,0 +1,1 @@
+"""Proofs: pure ones, on a virtual clock, by contract, and live on a real Asterisk."""

@@ -1,0 +1,1 @@
+"""Decisions as pure functions: no clock, no input or output, no asyncio; facts in, an answer out."""

@@ -1,0 +1,1 @@
+"""Ways to reach people, against small far ends that speak their protocols."""

@@ -1,0 +1,1 @@
+"""One suite a protocol, over everything that implements it, the fake included."""

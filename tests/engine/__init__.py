@@ -1,0 +1,1 @@
+"""The engine with fakes, on a virtual clock."""

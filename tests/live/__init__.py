@@ -1,0 +1,1 @@
+"""Real Asterisk, SIPp, PostgreSQL and Chromium."""

@@ -1,0 +1,1 @@
+"""Scenario documents: cards, matching, templates, checks."""

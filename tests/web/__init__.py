@@ -1,0 +1,1 @@
+"""The API and the panel over real HTTP."""
