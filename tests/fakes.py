@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from engine.errors import ChannelDown, NotReached, SpeechError
-from engine.model import FRAME_BYTES, FRAME_MS, RATE, SILENCE, DialOrder, Digit, Sound, Status, Transcript
-from engine.ports import Incoming, Line, Progress, TransferEnd, TransferOrder
+from engine.model import FRAME_BYTES, FRAME_MS, RATE, SILENCE, CallEvent, DialOrder, Digit, Sound, Status, Transcript
+from engine.ports import Incoming, Line, Progress, TransferEnd, TransferOrder, Why
 
 FRAME_S = FRAME_MS / 1000
 
@@ -447,3 +447,68 @@ class FakeIncoming:
 
     async def reject(self, cause: int = 17) -> None:
         self.rejected = cause
+
+
+# --- the running engine, as the web sees it ---------------------------------------------------------------------------
+
+
+@dataclass
+class FakeRobot:
+    """Remembers what it was asked; `tell` is what happens in its calls."""
+
+    whys: dict[int, Why] = field(default_factory=dict)
+    parts: dict[str, tuple[bool, str]] = field(default_factory=lambda: {"telephony": (True, "")})
+    nudged: list[int | None] = field(default_factory=list)
+    called: list[int] = field(default_factory=list)
+    passwords: list[int] = field(default_factory=list)
+    hung_up: list[int] = field(default_factory=list)
+    living: set[int] = field(default_factory=set)
+    down: bool = False  # no call can be taken on
+    listeners: list[asyncio.Queue[CallEvent]] = field(default_factory=list)
+    listened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def nudge(self, campaign: int | None = None) -> None:
+        self.nudged.append(campaign)
+
+    def why(self, campaign: int) -> Why | None:
+        return self.whys.get(campaign)
+
+    async def call_now(self, call_id: int) -> None:
+        if self.down:
+            raise ChannelDown("the telephony is away")
+        self.called.append(call_id)
+
+    async def call_password(self, password_id: int) -> None:
+        if self.down:
+            raise ChannelDown("the telephony is away")
+        self.passwords.append(password_id)
+
+    async def hang_up(self, call_id: int) -> bool:
+        self.hung_up.append(call_id)
+        return call_id in self.living
+
+    def events(self) -> AbstractAsyncContextManager[AsyncIterator[CallEvent]]:
+        return self._events()
+
+    @asynccontextmanager
+    async def _events(self) -> AsyncGenerator[AsyncIterator[CallEvent]]:
+        queue: asyncio.Queue[CallEvent] = asyncio.Queue(1000)
+        self.listeners.append(queue)
+        self.listened.set()
+        try:
+            yield self._from(queue)
+        finally:
+            self.listeners.remove(queue)
+
+    async def _from(self, queue: asyncio.Queue[CallEvent]) -> AsyncIterator[CallEvent]:
+        while True:
+            yield await queue.get()
+
+    def tell(self, event: CallEvent) -> None:
+        for queue in self.listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+    def health(self) -> Mapping[str, tuple[bool, str]]:
+        return self.parts
