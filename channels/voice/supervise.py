@@ -112,10 +112,9 @@ async def running(
                 except Exception as error:  # noqa: BLE001 - raised below, as it is and not in a group
                     failure = error
         finally:
-            pid = _found(folders)
             here._up.clear()
-            if pid:
-                await surely(_end(pid))
+            if process is not None:
+                await surely(process.end())
             state(False, "Asterisk was stopped")
         if failure is not None:
             raise failure
@@ -145,6 +144,11 @@ class _Process:
         await _gone(self.pid)
         return "gone"
 
+    async def end(self) -> None:
+        await _end(self.pid)
+        if self.child is not None:
+            await self.child.wait()
+
 
 async def _start(here: Supervised, ready_s: float) -> _Process:
     folders = here.folders
@@ -160,18 +164,19 @@ async def _start(here: Supervised, ready_s: float) -> _Process:
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             cwd=folders.root, env=_env(folders), start_new_session=True,
         )  # fmt: skip
+    process = _Process(child.pid, child)
     try:
         async with asyncio.timeout(ready_s):
             await _until_ready(here.asterisk, folders, child)
     except (TimeoutError, ChannelDown) as error:
-        await _end(child.pid)
+        await process.end()
         why = str(error) or f"it was not ready within {ready_s:.0f} s"
         raise ChannelDown(f"Asterisk did not start: {why}{_complaint(folders.output, begun)}") from None
     except BaseException:
-        await surely(_end(child.pid))
+        await surely(process.end())
         raise
     here.pid = child.pid
-    return _Process(child.pid, child)
+    return process
 
 
 async def _until_ready(asterisk: Asterisk, folders: Folders, child: asyncio.subprocess.Process) -> None:
@@ -311,13 +316,13 @@ def _shrink(output: Path) -> None:
 
 
 def _complaint(output: Path, begun: int) -> str:
-    """The last thing it complained of since `begun`, and where the rest is."""
+    """What it complained of first since `begun`, and where the rest is."""
     try:
         with output.open("rb") as file:
             file.seek(max(begun, output.stat().st_size - 100_000))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    errors = [line for line in lines if " ERROR[" in line] or [line for line in lines if line.strip()]
-    said = re.sub(r"^\[[^\]]*\] ERROR\[\d+\]: \S+ \S+ ", "", errors[-1]) if errors else ""
-    return f" ({said[:200]}); all of it is in {output}"
+    errors = [re.sub(r"^\[[^\]]*\] ERROR\[\d+\]: \S+ \S+ ", "", line) for line in lines if " ERROR[" in line]
+    told = errors[:2] or [line for line in lines if line.strip()][-1:]
+    return f" ({'; '.join(told)[:300]}); all of it is in {output}"
