@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.store.types import Empty, Id, No, ProjectRef, Table, UserRef, Zero
@@ -133,7 +133,11 @@ class Segment(Table):
 
 class SegmentContact(Table):
     __tablename__ = "segment_contacts"
-    __table_args__ = (UniqueConstraint("segment_id", "phone"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("segment_id", "phone"),
+        Index(None, "segment_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
     id: Mapped[Id]
     segment_id: Mapped[int] = mapped_column(ForeignKey("segments.id", ondelete="CASCADE"))
     phone: Mapped[str]

@@ -41,6 +41,7 @@ class Campaign(Table):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     filled_at: Mapped[datetime | None]  # when its queue was complete; NULL: still to be filled
+    reopens: Mapped[No]  # restarted: the unreached are to be opened again when the queue is filled
     finished_at: Mapped[datetime | None]
 
 
