@@ -1,4 +1,4 @@
-"""espeak-ng in a process of its own: the library is GPL, keeps global state and may crash; the engine only writes to it.
+"""espeak-ng in a process of its own: the library is GPL, keeps global state and may crash.
 
     stdin: JSON {"voice", "rate", "pitch", "text"} ─▶ espeak ─▶ trim, 8 kHz, one loudness ─▶ stdout: status, PCM
 
