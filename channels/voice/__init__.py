@@ -1,1 +1,6 @@
-"""The telephone by Asterisk: installing, configuring and watching it, its manager, its gateway, its media."""
+"""The telephone, on Asterisk."""
+
+from channels.voice.channel import TelephoneChannel, open
+from engine.config import Settings
+
+__all__ = ["Settings", "TelephoneChannel", "open"]

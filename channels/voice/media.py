@@ -84,10 +84,13 @@ class Ticker:
 
 
 class Stream:
-    """A MediaStream. `on_lost` is called when its link breaks; the stream then merely pauses."""
+    """A MediaStream. `on_link` is called when a link has come, `on_lost` when it breaks: it merely pauses then."""
 
-    def __init__(self, ticker: Ticker, on_lost: Callable[[], None] | None = None) -> None:
-        self.on_lost = on_lost
+    def __init__(
+        self, ticker: Ticker, on_link: Callable[[], None] | None = None, on_lost: Callable[[], None] | None = None
+    ) -> None:
+        self._on_link = on_link
+        self._on_lost = on_lost
         self.expecting = True  # a link may come
         self.lost_frames = 0
         self._ticker = ticker
@@ -204,6 +207,8 @@ class Stream:
         self._ticker.add(self)
         self._linked.set()
         self._pump(self._since)
+        if self._on_link is not None:
+            self._on_link()
         return True
 
     def detach(self, link: Link) -> None:
@@ -211,8 +216,8 @@ class Stream:
         if link is not self._link:
             return
         self._release()
-        if self.on_lost is not None:
-            self.on_lost()
+        if self._on_lost is not None:
+            self._on_lost()
 
     def feed(self, frame: bytes) -> None:
         """A frame has come. Called for each of them: this is the hot path."""

@@ -23,23 +23,12 @@ from typing import Any
 
 import jinja2
 
+from channels.voice.ami import EVENTS
 from channels.voice.install import Asterisk, told
 from channels.voice.modules import DECLINED, IF_THERE, NEEDED, OF_TRANSPORT, there
 from engine.config import Settings, Trunk
 from engine.errors import ConfigError
 
-# What the engine's AMI client is told of; everything else is filtered out inside Asterisk.
-EVENTS = (
-    "FullyBooted",
-    "Shutdown",
-    "OriginateResponse",
-    "Newchannel",
-    "Newstate",
-    "DialEnd",
-    "Hangup",
-    "UserEvent",
-    "Registry",
-)
 UNWATCHED = ("WebSocket", "AudioSocket", "Local")  # the robot's own half of a call
 # Originate, Hangup, Setvar, Redirect, CoreShowChannels, Ping; never Command, Config or System.
 RIGHTS = {"read": "call,system,user", "write": "call,originate,reporting"}
