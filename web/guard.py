@@ -130,7 +130,7 @@ class _Refused(asyncio.Protocol):
 
 @asynccontextmanager
 async def serve(app: web.Application, host: str, port: int) -> AsyncGenerator[int]:
-    """Serve `app` while the block runs; gives the port (that of the system's choice for 0). Raises OSError if it is taken.
+    """Serve `app` while the block runs; gives the port (0: the system chooses). Raises OSError if it is taken.
     Leaving lets requests in flight finish for a few seconds."""
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()

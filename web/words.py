@@ -1,0 +1,134 @@
+"""What the API says to people, in Russian and English. The panel's own texts live in its catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "ru")
+
+Words = Mapping[str, Mapping[str, str]]
+
+
+def _pairs(**words: tuple[str, str]) -> Words:
+    return {key: {"en": en, "ru": ru} for key, (en, ru) in words.items()}
+
+
+TITLES = _pairs(
+    bad_request=("The request cannot be read", "Запрос не читается"),
+    unauthorized=("Log in or give a token", "Войдите или передайте токен"),
+    forbidden=("You may not do this", "На это нет права"),
+    not_found=("There is no such thing", "Такого нет"),
+    method_not_allowed=("This address has no such method", "У этого адреса нет такого метода"),
+    conflict=("Its state forbids this", "Состояние этого не позволяет"),
+    too_large=("The request is too large", "Запрос слишком велик"),
+    unsupported_media_type=("This content type is not understood", "Такой тип содержимого не поддерживается"),
+    range_not_satisfiable=("There is no such range", "Такого диапазона нет"),
+    invalid=("The request is not valid", "В запросе ошибки"),
+    too_many_requests=("Too many requests", "Слишком много запросов"),
+    internal=("The server failed; it is in its log", "Ошибка сервера; она записана в журнал"),
+    unavailable=("This is not working right now", "Сейчас это не работает"),
+)
+
+# Texts of answers. `{…}` are given by the caller.
+TEXTS = _pairs(
+    invalid=("The request is not valid: see `errors`.", "В запросе ошибки: смотрите `errors`."),
+    no_token=(
+        "Give a token as `Authorization: Bearer …`, or log in.",
+        "Передайте токен `Authorization: Bearer …` или войдите.",
+    ),
+    bad_token=("The token is not known, or was revoked.", "Токен неизвестен или отозван."),
+    bad_login=("The address or the password is wrong.", "Неверный адрес или пароль."),
+    many_logins=("Too many attempts to log in: wait a little.", "Слишком много попыток входа: подождите немного."),
+    csrf=("The CSRF token is absent or stale: reload the page.", "Нет CSRF-токена или он устарел: обновите страницу."),
+    scope=("The token lacks the scope `{scope}`.", "У токена нет области `{scope}`."),
+    role=("Your role in this project does not allow this.", "Ваша роль в проекте этого не позволяет."),
+    admin_only=("Only an administrator of the installation may do this.", "Это может только администратор установки."),
+    absent=("There is no such {what}.", "Нет такого объекта: {what}."),
+    not_json=("The body is not JSON: {why}.", "Тело запроса — не JSON: {why}."),
+    want_json=("Send the body as application/json.", "Передайте тело как application/json."),
+    want_multipart=("Send the body as multipart/form-data.", "Передайте тело как multipart/form-data."),
+    too_large=("The body may have at most {limit} bytes.", "Тело запроса не больше {limit} байт."),
+    slow_body=("The body did not come in time.", "Тело запроса не пришло вовремя."),
+    nul=("The request may not contain NUL characters.", "В запросе не может быть символов NUL."),
+    bad_cursor=("The cursor is not one of this list.", "Этот курсор не от этого списка."),
+    bad_sort=("Sort by one of: {known}.", "Сортировка по одному из: {known}."),
+    key_other=(
+        "This Idempotency-Key was used with another request.",
+        "Этот Idempotency-Key уже использован с другим запросом.",
+    ),
+    key_busy=(
+        "The first request with this Idempotency-Key has not been answered yet.",
+        "Первый запрос с этим Idempotency-Key ещё не выполнен.",
+    ),
+    key_form=(
+        "An Idempotency-Key has 1 to 200 visible ASCII characters.",
+        "Idempotency-Key: от 1 до 200 видимых символов ASCII.",
+    ),
+    bad_phone=(
+        "This is not a telephone number that can be called.",
+        "Это не телефонный номер, на который можно позвонить.",
+    ),
+    unknown_ref=("There is no such {what} in this project.", "В этом проекте нет такого: {what}."),
+    past=("This moment is over.", "Этот момент уже прошёл."),
+    bad_zone=("There is no such time zone.", "Нет такого часового пояса."),
+    bad_file=("The file cannot be used: {why}.", "Файл не подходит: {why}."),
+    state=("Not possible while it is {state}.", "Невозможно в состоянии «{state}»."),
+    no_robot=("The engine is not running.", "Движок не запущен."),
+    many_streams=("Too many live streams are open.", "Открыто слишком много потоков событий."),
+    no_recording=("There is no recording of this call.", "Записи этого разговора нет."),
+)
+
+# Pydantic's findings; English is pydantic's own.
+VALIDATION: Mapping[str, str] = {
+    "missing": "Обязательное поле",
+    "extra_forbidden": "Такого поля нет",
+    "string_type": "Нужна строка",
+    "string_too_short": "Не короче {min_length} символов",
+    "string_too_long": "Не длиннее {max_length} символов",
+    "string_pattern_mismatch": "Не подходит по форме",
+    "int_type": "Нужно целое число",
+    "int_parsing": "Нужно целое число",
+    "int_from_float": "Нужно целое число",
+    "float_type": "Нужно число",
+    "float_parsing": "Нужно число",
+    "finite_number": "Нужно конечное число",
+    "bool_type": "Нужно true или false",
+    "bool_parsing": "Нужно true или false",
+    "greater_than": "Должно быть больше {gt}",
+    "greater_than_equal": "Должно быть не меньше {ge}",
+    "less_than": "Должно быть меньше {lt}",
+    "less_than_equal": "Должно быть не больше {le}",
+    "literal_error": "Должно быть одно из: {expected}",
+    "enum": "Должно быть одно из: {expected}",
+    "list_type": "Нужен список",
+    "dict_type": "Нужен объект",
+    "model_type": "Нужен объект",
+    "model_attributes_type": "Нужен объект",
+    "too_long": "Не больше {max_length} элементов",
+    "too_short": "Не меньше {min_length} элементов",
+    "datetime_type": "Нужно время ISO 8601",
+    "datetime_parsing": "Нужно время ISO 8601",
+    "datetime_from_date_parsing": "Нужно время ISO 8601",
+    "timezone_aware": "Нужно время с часовым поясом",
+}
+
+
+def say(language: str, key: str, **params: object) -> str:
+    """The text named `key`; an unknown language gets English."""
+    words = TEXTS[key]
+    return words.get(language, words["en"]).format(**params)
+
+
+def language_of(accept: str) -> str:
+    """The better of our two languages for an Accept-Language header; English where it says nothing."""
+    best, weight = "en", 0.0
+    for part in accept[:200].split(","):
+        tag, _, rest = part.strip().partition(";")
+        code = tag.strip().lower().split("-")[0]
+        try:
+            q = float(rest.strip().removeprefix("q=")) if rest.strip().startswith("q=") else 1.0
+        except ValueError:
+            continue
+        if code in LANGUAGES and q > weight:
+            best, weight = code, q
+    return best
