@@ -1,1 +1,1 @@
-"""Speech to text: one file a recogniser, with `Settings` and `open`; files with an underscore are shared machinery."""
+"""Speech to text: one file a recogniser, `vad` beside them; models run in worker processes."""

@@ -48,6 +48,13 @@ class Load:
     memory_bytes: int
 
 
+@dataclass(slots=True)
+class _Count:
+    restarts: int = 0
+    recycled: int = 0
+    overloaded: int = 0
+
+
 class Pool:
     """`options` go to the `load` of the worker module; `limits` are each worker's."""
 
@@ -71,7 +78,7 @@ class Pool:
         self._waiting: dict[int, PoolHearing] = {}
         self._numbers = itertools.count(1)
         self._starting = asyncio.Semaphore(1)  # loading a model takes a core: not all at once
-        self._restarts = self._recycled = self._overloaded = 0
+        self._count = _Count()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Pool]:
@@ -109,13 +116,13 @@ class Pool:
     def load(self) -> Load:
         return Load(
             workers=self._wanted,
-            ready=sum(worker.open and not worker.dismissed for worker in self._workers),
-            capacity=sum(worker.streams for worker in self._workers if worker.open and not worker.dismissed),
+            ready=sum(worker.open for worker in self._workers),
+            capacity=sum(worker.streams for worker in self._workers if worker.open),
             live=sum(worker.live for worker in self._workers),
             queued=len(self._waiting),
-            restarts=self._restarts,
-            recycled=self._recycled,
-            overloaded=self._overloaded,
+            restarts=self._count.restarts,
+            recycled=self._count.recycled,
+            overloaded=self._count.overloaded,
             memory_bytes=sum(worker.rss for worker in self._workers),
         )
 
@@ -140,7 +147,7 @@ class Pool:
             self._refuse(hearing)
 
     def _refuse(self, hearing: PoolHearing) -> None:
-        self._overloaded += 1
+        self._count.overloaded += 1
         hearing.failed(Overloaded("no recogniser was free in time: add workers, or call fewer people at once"))
 
     # --- the workers' lives -------------------------------------------------------------------------------------------
@@ -161,13 +168,13 @@ class Pool:
             try:
                 fresh = fresh or await self._started()
             except WorkerGone as error:
-                self._restarts += 1
+                self._count.restarts += 1
                 log.error("recogniser worker does not start", extra={"why": str(error)})
             else:
                 if fresh not in self._workers:
                     self._begin(fresh)
                 if worn is not None:
-                    self._recycled += 1
+                    self._count.recycled += 1
                     self._spawn(worn.dismiss())
                 await fresh.leaving.wait()
                 worn, fresh = fresh if fresh.open else None, None
@@ -193,7 +200,7 @@ class Pool:
             await worker.serve()
         except WorkerGone as error:
             if not worker.dismissed:
-                self._restarts += 1
+                self._count.restarts += 1
                 log.error("recogniser worker lost, starting another", extra={"why": str(error)})
         finally:
             self._workers.remove(worker)

@@ -29,7 +29,7 @@ class Kind(IntEnum):
     FINAL = 18  # JSON {"text", "confidence"}
     FAILED = 19  # UTF-8: why
     PONG = 20  # resident bytes, 8
-    UNKNOWN_WORDS = 21  # JSON: how many words of the phrases the model does not know
+    UNKNOWN_WORDS = 21  # once: there are words in the phrases that the model does not know
 
 
 class Garbled(Exception):

@@ -61,7 +61,7 @@ def main(module: str, options: dict[str, Any]) -> None:
 def serve(model: Model, source: int, out: int) -> None:
     live: dict[int, Utterance] = {}
     partials: dict[int, str] = {}
-    told = 0
+    told = False
     unpacker = Unpacker()
     while data := os.read(source, CHUNK):
         for kind, number, payload in unpacker.feed(data):
@@ -78,9 +78,9 @@ def serve(model: Model, source: int, out: int) -> None:
                 answer = pack(Kind.FAILED, number, f"{type(error).__name__}: {error}".encode()[:500])
             if answer:
                 _write(out, answer)
-        if model.unknown_words > told:
-            told = model.unknown_words
-            _write(out, pack(Kind.UNKNOWN_WORDS, payload=json.dumps(told).encode()))
+        if model.unknown_words and not told:
+            told = True
+            _write(out, pack(Kind.UNKNOWN_WORDS))
 
 
 def _step(

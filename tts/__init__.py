@@ -1,1 +1,1 @@
-"""Text to speech: one file a voice engine, with `Settings` and `open`; wrappers have the same interface."""
+"""Text to speech: one file a voice engine, and wrappers that are voice engines too."""
