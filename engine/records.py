@@ -24,6 +24,7 @@ class ActiveCampaign:
     campaign: Campaign
     state: str  # running | scheduled
     totals: Totals
+    filled: bool = True  # false while its contacts are still being copied in: an empty queue is not its end then
 
 
 class CampaignStore(Protocol):

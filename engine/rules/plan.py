@@ -19,6 +19,7 @@ from engine.rules.why import Why
 from engine.rules.window import next_open
 
 LEAD_S = 0.25  # a contact is leased this long before its call starts, so that a slow database does not delay the start
+HEADROOM_S = 0.1  # and so long where the start is due at once: else the first of a row would be the late one
 LOOK_AGAIN_S = 1.0  # for causes that nobody announces the end of
 
 
@@ -46,6 +47,7 @@ class Facts:
     tight: bool = False  # the last contact leased could not be paid for within the limits
     down_until: datetime | None = None  # the telephony is away, look again then
     recogniser_full: bool = False
+    filled: bool = True  # the queue is complete: when it is empty, the campaign is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ Answer = Dial | Postpone | Wait | Blocked | Finished
 
 def plan(campaign: Campaign, facts: Facts) -> Answer:
     live = {"live": facts.live}
+    if facts.due is None and not facts.filled:
+        return Wait(facts.now + timedelta(seconds=LOOK_AGAIN_S), Why("filling"))
     if facts.due is None:
         return Wait(None, Why("dialing", live)) if facts.live else Finished(Why("finished"))
     return _limits(campaign, facts) or _time(campaign, facts, facts.due) or _capacity(campaign, facts, facts.due)
@@ -150,7 +154,9 @@ def _capacity(campaign: Campaign, facts: Facts, due: Due) -> Answer:
         if option.slot > slot:
             why = Why("trunk_cps", {"trunk": option.caller.trunk, "per_second": f"{option.per_second:g}"}, at)
         return Wait(at - timedelta(seconds=LEAD_S), why)
-    if at > now and next_open(campaign.windows, at, campaign.zone(due.timezone)) != at:
+    if at <= now:
+        at = now + timedelta(seconds=HEADROOM_S)
+    if next_open(campaign.windows, at, campaign.zone(due.timezone)) != at:
         return Wait(at, Why("window", {"timezone": campaign.zone(due.timezone)}, at))  # it closes before the start
     return Dial(due.timezone, at, option, Why("dialing", {"live": facts.live + 1}))
 

@@ -81,6 +81,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ru": "Кампания начнётся {until}.",
         "en": "The campaign starts {until}.",
     },
+    "filling": {
+        "ru": "Контакты кампании ещё загружаются в очередь.",
+        "en": "The campaign's contacts are still being put into its queue.",
+    },
     "waiting_retry": {
         "ru": "Ждём времени повторных звонков: {until}.",
         "en": "Waiting for the time of repeated calls: {until}.",
