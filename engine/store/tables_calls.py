@@ -38,6 +38,7 @@ class Campaign(Table):
     pause_reason: Mapped[Empty]
     archived: Mapped[No]
     start_at: Mapped[datetime | None]  # when a scheduled one starts
+    revision: Mapped[Zero]  # counts the changes of its settings
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     filled_at: Mapped[datetime | None]  # when its queue was complete; NULL: still to be filled
