@@ -187,9 +187,7 @@ class Faulted:
     reason: str
 
 
-Event = (
-    Began | Partial | Heard | Pressed | Silent | Played | Fetched | Transferred | Recorded | Left | Faulted
-)
+Event = Began | Partial | Heard | Pressed | Silent | Played | Fetched | Transferred | Recorded | Left | Faulted
 
 
 # --- state ----------------------------------------------------------------------------------------------------------
@@ -206,6 +204,7 @@ class State:
     steps: int = 0  # cards entered so far
     ending: str = ""  # empty while the talk lives; then hangup | left | failed
     reason: str = ""  # for failed: why, in words
+    contact_key: str = ""  # tells this contact from others: whoever comes twice is sorted the same way twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +213,8 @@ class Visit:
 
     node: str
     kind: str
-    port: str  # the arrow: next, ok, filters.0, ..., or left / failed
-    by: str = ""  # what decided: voice | dtmf | silence | other | ...
+    port: str  # the arrow: next, ok, a filter's `port` (else the card it leads to), ..., or hangup / left / failed
+    by: str = ""  # what decided: voice | dtmf | silence | other | barge_in | exhausted; empty: nothing had to
     heard: str = ""
     confidence: float = 0.0
     partial: bool = False  # decided before the end of speech

@@ -1,0 +1,139 @@
+"""Digits out of speech, in Russian and English: `ноль ноль семь` is 007, `двадцать пять` is 25, `double five` is 55."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from scenarios.forms import forms, words
+
+MOST_DIGITS = 64
+
+_UNITS_RU = ["ноль", "один", "два", "три", "четыре", "пять", "шесть", "семь", "восемь", "девять"]
+_TEENS_RU = [
+    "десять",
+    "одиннадцать",
+    "двенадцать",
+    "тринадцать",
+    "четырнадцать",
+    "пятнадцать",
+    "шестнадцать",
+    "семнадцать",
+    "восемнадцать",
+    "девятнадцать",
+]
+_TENS_RU = ["двадцать", "тридцать", "сорок", "пятьдесят", "шестьдесят", "семьдесят", "восемьдесят", "девяносто"]
+_HUNDREDS_RU = ["сто", "двести", "триста", "четыреста", "пятьсот", "шестьсот", "семьсот", "восемьсот", "девятьсот"]
+_UNITS_EN = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_TEENS_EN = [
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS_EN = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_THOUSAND = -1000
+_HUNDRED = -100
+_TWICE, _THRICE = -2, -3
+
+
+@cache
+def _numbers() -> dict[str, int]:
+    found: dict[str, int] = {}
+    for units in (_UNITS_RU, _UNITS_EN):
+        found |= {word: n for n, word in enumerate(units)}
+    for teens in (_TEENS_RU, _TEENS_EN):
+        found |= {word: 10 + n for n, word in enumerate(teens)}
+    for tens in (_TENS_RU, _TENS_EN):
+        found |= {word: 20 + 10 * n for n, word in enumerate(tens)}
+    found |= {word: 100 * (n + 1) for n, word in enumerate(_HUNDREDS_RU)}
+    found |= {"нуль": 0, "oh": 0, "o": 0, "раз": 1, "двое": 2, "трое": 3, "четверо": 4, "hundred": _HUNDRED}
+    return found | {
+        "тысяча": _THOUSAND, "thousand": _THOUSAND, "double": _TWICE, "дважды": _TWICE, "triple": _THRICE, "трижды": _THRICE,
+    }  # fmt: skip
+
+
+@cache
+def vocabulary(language: str) -> tuple[str, ...]:
+    """The words to expect when digits are spoken."""
+    if language.startswith("ru"):
+        return (*_UNITS_RU, *_TEENS_RU, *_TENS_RU, *_HUNDREDS_RU, "одна", "две", "тысяча", "тысячи", "тысяч")
+    return (*_UNITS_EN, *_TEENS_EN, *_TENS_EN, "oh", "hundred", "thousand", "double", "triple")
+
+
+def _number(word: str) -> int | None:
+    numbers = _numbers()
+    if word in numbers:
+        return numbers[word]
+    found = {numbers[form] for form in forms(word) if form in numbers}
+    return found.pop() if len(found) == 1 else None
+
+
+def digits(text: str) -> str:
+    """The digits that were said, in order; other words are passed over; at most MOST_DIGITS."""
+    out = ""
+    group = _Group()
+    repeat = 1
+    for word in words(text):
+        if word.isascii() and word.isdigit():
+            out += group.close() + word
+            continue
+        number = _number(word)
+        if number is None:
+            continue
+        if number in (_TWICE, _THRICE):
+            out += group.close()
+            repeat = -number
+            continue
+        if repeat > 1 and 0 <= number <= 9:
+            out += str(number) * repeat
+        else:
+            out += group.take(number)
+        repeat = 1
+        if len(out) > MOST_DIGITS:
+            break
+    return (out + group.close())[:MOST_DIGITS]
+
+
+class _Group:
+    """One number while it is being said: `двести` + `двадцать` + `пять`."""
+
+    def __init__(self) -> None:
+        self._thousands: int | None = None
+        self._value = 0
+        self._place = 0  # the place said last: 100, 10, 1; 0 is nothing yet
+
+    def take(self, number: int) -> str:
+        """Add a word; what was finished by it, as digits."""
+        if number == _THOUSAND:
+            if self._thousands is not None:
+                done = self.close()
+                self._thousands, self._place = 1, 1000
+                return done
+            self._thousands = self._value if self._place else 1
+            self._value, self._place = 0, 1000
+            return ""
+        if number == _HUNDRED:
+            if self._place == 1 and 0 < self._value % 100 < 10:
+                self._value, self._place = self._value * 100, 100
+                return ""
+            return self.take(100)
+        place = 100 if number >= 100 else 10 if number >= 20 else 1
+        below = place < self._place if number not in range(10, 20) else self._place > 10
+        fits = self._place > 0 and below and number > 0
+        done = "" if fits or self._place == 0 else self.close()
+        self._value = self._value + number if fits else number
+        self._place = place
+        return done
+
+    def close(self) -> str:
+        if not self._place:
+            return ""
+        value = self._value + 1000 * (self._thousands or 0)
+        self._thousands, self._value, self._place = None, 0, 0
+        return str(value)

@@ -1,0 +1,66 @@
+"""Words without their grammar: what was said and what was expected meet in their dictionary forms.
+
+"Перезвоните, пожалуйста!" ─▶ words ─▶ [{перезвонить, перезвоните}, {пожалуйста}]
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import snowballstemmer
+
+if TYPE_CHECKING:
+    from pymorphy3 import MorphAnalyzer
+
+MOST_HEARD = 2000  # characters of an utterance that are looked at
+_UNLIKELY = 0.05  # a reading rarer than this is no reading: надо as a form of над
+_WORD = re.compile(r"[^\W_]+")
+_RUSSIAN = re.compile(r"[а-я]+\Z")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text in lower case, ё as е, punctuation gone."""
+    plain = unicodedata.normalize("NFC", text[:MOST_HEARD]).lower()
+    return tuple(_WORD.findall(plain.replace("ё", "е").replace("\u0301", "")))
+
+
+@cache
+def _russian() -> MorphAnalyzer:
+    from pymorphy3 import MorphAnalyzer  # 0.1 s and 20 MB, which a scenario in English does not need
+
+    return MorphAnalyzer()
+
+
+@cache
+def _english() -> Any:
+    return snowballstemmer.stemmer("english")
+
+
+def warm() -> None:
+    """Load the dictionaries now, so that the first call does not wait for them."""
+    forms("слово")
+    forms("word")
+
+
+@lru_cache(maxsize=65536)
+def forms(word: str) -> frozenset[str]:
+    """The word itself and the dictionary forms it may have; two words are forms of one if these sets meet."""
+    if _RUSSIAN.match(word):
+        parses = _russian().parse(word)
+        likely = [p for p in parses if p.score >= _UNLIKELY] or parses[:1]
+        return frozenset({word, *(str(p.normal_form).replace("ё", "е") for p in likely)})
+    if word.isascii() and word.isalpha():
+        return frozenset({word, "~" + str(_english().stemWord(word))})
+    return frozenset({word})
+
+
+@lru_cache(maxsize=4096)
+def without_not(word: str) -> str:
+    """`неудобно` is also said, and written by recognisers, as `не удобно`: the second word of that; else empty."""
+    rest = word[2:]
+    if word.startswith("не") and len(rest) > 3 and _RUSSIAN.match(word) and _russian().word_is_known(rest):
+        return rest
+    return ""
