@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -90,8 +91,9 @@ class Pipe:
 
     def kill(self) -> None:
         if self._process.returncode is None:
+            # Not Popen.kill: it polls, and takes the exit code away from asyncio, which logs that it is unknown.
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
         """Let it end, then make it; returns when it is down."""

@@ -56,6 +56,8 @@ class FakeHearing:
         self._last = frame
 
     async def finish(self) -> Transcript:
+        if self._spent:
+            raise SpeechError("this utterance is over already")
         self._spent = True
         await asyncio.sleep(self._recognizer.takes_s)
         if self.dropped or self._recognizer.failure is not None:

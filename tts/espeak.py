@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import unicodedata
 from collections.abc import AsyncGenerator
@@ -174,8 +175,10 @@ class _Worker:
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(ProcessLookupError):
-            process.kill()
+        if process.returncode is None:
+            # Not Popen.kill: it polls, and takes the exit code away from asyncio, which logs that it is unknown.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         assert process.stdin is not None and process.stdout is not None
         process.stdin.close()
         while await process.stdout.read(65_536):
