@@ -89,7 +89,7 @@ class Spec:
 
 
 @cache
-def specs(card: type) -> tuple[Spec, ...]:
+def _specs(card: Any) -> tuple[Spec, ...]:
     hints = get_type_hints(card, include_extras=True)
     found = []
     for item in dataclasses.fields(card):
@@ -101,6 +101,10 @@ def specs(card: type) -> tuple[Spec, ...]:
         form = forms[0] if forms else ""
         found.append(Spec(item.name, alias or item.name, form, INHERITED in marks, required, label))
     return tuple(found)
+
+
+def specs(card: type) -> tuple[Spec, ...]:
+    return _specs(card)
 
 
 # --- what a card says of itself -------------------------------------------------------------------------------------

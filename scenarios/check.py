@@ -10,15 +10,17 @@ from typing import Any
 
 from scenarios import template
 from scenarios.card import Card
-from scenarios.document import GIVEN, Draft, Scenario, _near, read
+from scenarios.document import Draft, Scenario, read
+from scenarios.head import GIVEN
 from scenarios.problems import Problem, ScenarioError, pointer, problem
 from scenarios.template import BadTemplate
+from scenarios.told import near
 
 HANGUP = "hangup"  # where `goto` may lead beside cards
 
 
 def check(given: str | bytes | Mapping[Any, Any] | Scenario | Draft, known: Iterable[str] = ()) -> list[Problem]:
-    """All problems of a document, errors and warnings. `known` names fields that contacts have beside the scenario's own."""
+    """All problems of a document, errors and warnings. `known`: what contacts bring beside the fields."""
     if isinstance(given, Scenario):
         given = given.to_dict()
     draft = given if isinstance(given, Draft) else read(given)
@@ -75,7 +77,7 @@ def _texts(name: str, step: Card, spoken: frozenset[str]) -> Iterator[Problem]:
                 yield problem(at, kind, card=name, field=field, what=str(error))
                 continue
             for word in sorted(unknown):
-                yield problem(at, "unknown_name", card=name, field=field, what=word, near=_near(word, spoken))
+                yield problem(at, "unknown_name", card=name, field=field, what=word, near=near(word, spoken))
 
 
 # --- the map --------------------------------------------------------------------------------------------------------

@@ -8,35 +8,19 @@ from scenarios.forms import forms, words
 
 MOST_DIGITS = 64
 
-_UNITS_RU = ["ноль", "один", "два", "три", "четыре", "пять", "шесть", "семь", "восемь", "девять"]
-_TEENS_RU = [
-    "десять",
-    "одиннадцать",
-    "двенадцать",
-    "тринадцать",
-    "четырнадцать",
-    "пятнадцать",
-    "шестнадцать",
-    "семнадцать",
-    "восемнадцать",
-    "девятнадцать",
-]
-_TENS_RU = ["двадцать", "тридцать", "сорок", "пятьдесят", "шестьдесят", "семьдесят", "восемьдесят", "девяносто"]
-_HUNDREDS_RU = ["сто", "двести", "триста", "четыреста", "пятьсот", "шестьсот", "семьсот", "восемьсот", "девятьсот"]
-_UNITS_EN = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-_TEENS_EN = [
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS_EN = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_RUSSIAN = """
+ноль один два три четыре пять шесть семь восемь девять
+десять одиннадцать двенадцать тринадцать четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать
+двадцать тридцать сорок пятьдесят шестьдесят семьдесят восемьдесят девяносто
+сто двести триста четыреста пятьсот шестьсот семьсот восемьсот девятьсот
+"""
+_ENGLISH = """
+zero one two three four five six seven eight nine
+ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
+twenty thirty forty fifty sixty seventy eighty ninety
+"""
+_RU, _EN = _RUSSIAN.split(), _ENGLISH.split()
+_VALUES = (*range(20), *range(20, 100, 10), *range(100, 1000, 100))
 _THOUSAND = -1000
 _HUNDRED = -100
 _TWICE, _THRICE = -2, -3
@@ -44,26 +28,18 @@ _TWICE, _THRICE = -2, -3
 
 @cache
 def _numbers() -> dict[str, int]:
-    found: dict[str, int] = {}
-    for units in (_UNITS_RU, _UNITS_EN):
-        found |= {word: n for n, word in enumerate(units)}
-    for teens in (_TEENS_RU, _TEENS_EN):
-        found |= {word: 10 + n for n, word in enumerate(teens)}
-    for tens in (_TENS_RU, _TENS_EN):
-        found |= {word: 20 + 10 * n for n, word in enumerate(tens)}
-    found |= {word: 100 * (n + 1) for n, word in enumerate(_HUNDREDS_RU)}
+    found = dict(zip(_RU, _VALUES, strict=True)) | dict(zip(_EN, _VALUES, strict=False))
     found |= {"нуль": 0, "oh": 0, "o": 0, "раз": 1, "двое": 2, "трое": 3, "четверо": 4, "hundred": _HUNDRED}
-    return found | {
-        "тысяча": _THOUSAND, "thousand": _THOUSAND, "double": _TWICE, "дважды": _TWICE, "triple": _THRICE, "трижды": _THRICE,
-    }  # fmt: skip
+    found |= dict.fromkeys(("тысяча", "thousand"), _THOUSAND)
+    return found | dict.fromkeys(("дважды", "double"), _TWICE) | dict.fromkeys(("трижды", "triple"), _THRICE)
 
 
 @cache
 def vocabulary(language: str) -> tuple[str, ...]:
     """The words to expect when digits are spoken."""
     if language.startswith("ru"):
-        return (*_UNITS_RU, *_TEENS_RU, *_TENS_RU, *_HUNDREDS_RU, "одна", "две", "тысяча", "тысячи", "тысяч")
-    return (*_UNITS_EN, *_TEENS_EN, *_TENS_EN, "oh", "hundred", "thousand", "double", "triple")
+        return (*_RU, "одна", "две", "тысяча", "тысячи", "тысяч")
+    return (*_EN, "oh", "hundred", "thousand", "double", "triple")
 
 
 def _number(word: str) -> int | None:

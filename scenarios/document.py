@@ -2,162 +2,27 @@
 
     text or object ─▶ source.read ─▶ head + cards (pydantic, strict) ─▶ Draft(scenario, problems)
 
-Reading never stops at the first fault: what could be read stands in the draft, everything else is a problem with its path.
+Reading never stops at the first fault: what could be read stands in the draft, all else is a problem with its path.
 """
 
 from __future__ import annotations
 
 import copy
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from scenarios import source, speech
-from scenarios.card import (
-    Arrow,
-    Card,
-    Flag,
-    Language,
-    Patience,
-    Text,
-    Variable,
-    listed,
-    specs,
-    textual,
-)
+from scenarios.card import Card, specs
+from scenarios.head import GIVEN, Defaults, Head, Personal, Test
 from scenarios.problems import Problem, pointer, problem
 from scenarios.steps import cards
 from scenarios.talk import Value, Vars
 from scenarios.template import MOST_VALUE
-
-GIVEN = frozenset(
-    [
-        "phone",
-        "number",
-        "email",
-        "direction",
-        "attempt",
-        "call_id",
-        "contact_id",
-        "campaign",
-        "timezone",
-        "heard",
-        "now",
-        "today",
-    ]
-)  # what every talk knows without being told; empty where it does not apply
-
-Scalar = str | bool | int | float | None
-_STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Personal:
-    """A field that contacts bring."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    type: Literal["string", "number", "date", "boolean"] = "string"
-    default: Scalar = None
-    label: Text = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What cards take where they say nothing."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    timeout_s: Patience | None = None
-    max_utterance_s: Patience | None = None
-    interdigit_s: Patience | None = None
-    barge_in: Flag | None = None
-    voice: Text | None = None
-    recognizer: Text | None = None
-    language: Language | None = None
-    decide: Literal["partial", "final"] | None = None
-    forms: Literal["any", "exact"] | None = None
-    settle_ms: Annotated[int, Field(ge=0, le=5000)] | None = None
-    min_speech_ms: Annotated[int, Field(ge=20, le=2000)] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What a web request is answered in a rehearsal. `status` 0: nobody answers."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    status: Annotated[int, Field(ge=0, le=599)] = 200
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """One thing that a rehearsed subscriber, or the world around, does. Exactly one of the first seven."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    say: Annotated[str, Field(max_length=2000)] | None = None
-    dtmf: Annotated[str, BeforeValidator(textual), Field(pattern=r"^[0-9*#A-D]{1,64}$")] | None = None
-    silence: Annotated[Any, Field()] = None
-    hangup: Annotated[Any, Field()] = None
-    webhook: Answered | None = None
-    transfer: Literal["done", "busy", "no_answer", "failed"] | None = None
-    record: Annotated[float, Field(ge=0, le=3600)] | None = None
-    interrupt: Flag = False  # said or pressed into the prompt, not after it
-
-    @property
-    def given(self) -> list[str]:
-        names = ("say", "dtmf", "silence", "hangup", "webhook", "transfer", "record")
-        return [name for name in names if getattr(self, name) is not None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expect:
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    path: tuple[str, ...] | None = None
-    result: Literal["goal", "opt_out", "transferred", "non_target"] | None = None
-    ending: Literal["hangup", "left", "failed"] | None = None
-    tags: tuple[str, ...] | None = None
-    says: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()  # the robot says each of these, somewhere
-    vars: Mapping[str, Scalar] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
-    """One of the document's own tests."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    __test__: ClassVar[bool] = False  # it is not one of pytest's
-
-    name: Text
-    fields: Mapping[str, Scalar] = field(default_factory=dict)
-    subscriber: Annotated[tuple[Action, ...], Field(max_length=200)] = ()
-    at: Annotated[str, Field(max_length=40)] = ""  # when it happens, ISO 8601
-    contact_key: Text = ""
-    expect: Expect = Expect()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """Everything but the cards."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    dozvon: Literal[1]
-    name: Annotated[Text, Field(min_length=1)]
-    description: Annotated[str, Field(max_length=4000)] = ""
-    language: Annotated[Language, Field(min_length=2)] = "ru"
-    start: Arrow = ""
-    defaults: Defaults = Defaults()
-    fields: Annotated[Mapping[Variable, Personal], Field(max_length=200)] = field(default_factory=dict)
-    layout: Mapping[str, Any] = field(default_factory=dict)
-    tests: Annotated[tuple[Test, ...], Field(max_length=200)] = ()
+from scenarios.told import near, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +64,7 @@ class Scenario:
         return source.dump(self.raw)
 
     def blanks(self) -> dict[str, Value]:
-        """Every name that templates may speak of and nobody has filled yet; fields without a default are not among them."""
+        """Every name that templates may speak of, as it is while nobody has filled it; not fields without a default."""
         names: dict[str, Value] = dict.fromkeys(GIVEN, "")
         for step in self.steps.values():
             names |= dict.fromkeys(step.saves(), "")
@@ -330,9 +195,8 @@ def _head(raw: Mapping[str, Any], problems: list[Problem]) -> Head:
         head: Head = adapter.validate_python(given)
         return head
     except ValidationError as error:
-        found = list(_told(error, given, (), "", Head))
-    problems += [p for p in found if p.path != "/start" and p.path != ""] + [p for p in found if p.path == "/start"]
-    wrong = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+        problems += told(error, given, (), "", Head)
+        wrong = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
     left = {name: value for name, value in given.items() if name not in wrong}
     head = adapter.validate_python({"dozvon": 1, "name": "?", **left})
     return head
@@ -348,7 +212,7 @@ def _card(name: str, body: Any, inherited: Mapping[str, Any], problems: list[Pro
         code = "required" if kind is None else "unknown_kind"
         what = "kind" if kind is None else str(kind)[:60]
         path = pointer(*at) if kind is None else pointer(*at, "kind")
-        problems.append(problem(path, code, card=name, field="kind", what=what, near=_near(str(kind), cards())))
+        problems.append(problem(path, code, card=name, field="kind", what=what, near=near(str(kind), cards())))
         return None
     card = cards()[kind]
     fields = {key: value for key, value in body.items() if key != "kind"}
@@ -356,7 +220,7 @@ def _card(name: str, body: Any, inherited: Mapping[str, Any], problems: list[Pro
     try:
         step: Card = _adapter(card).validate_python({**filled, **fields})
     except ValidationError as error:
-        problems += _told(error, fields, at, name, card)
+        problems += told(error, fields, at, name, card)
         return None
     return step
 
@@ -364,68 +228,3 @@ def _card(name: str, body: Any, inherited: Mapping[str, Any], problems: list[Pro
 @cache
 def _adapter(type: Any) -> TypeAdapter[Any]:
     return TypeAdapter(type)
-
-
-def _near(word: str, among: Iterable[str]) -> str:
-    found = difflib.get_close_matches(word[:64], list(among), n=1, cutoff=0.6)
-    return found[0] if found else ""
-
-
-# --- what pydantic found, in our words ------------------------------------------------------------------------------
-
-_TYPES = {
-    "string_type": "text",
-    "bool_type": "true, false",
-    "int_type": "123",
-    "int_parsing": "123",
-    "int_from_float": "123",
-    "float_type": "1.5",
-    "float_parsing": "1.5",
-    "mapping_type": "{…: …}",
-    "dict_type": "{…: …}",
-    "dataclass_type": "{…: …}",
-    "tuple_type": "[…]",
-    "list_type": "[…]",
-}
-
-
-def _told(error: ValidationError, raw: Any, at: tuple[str | int, ...], card: str, type: Any) -> Iterable[Problem]:
-    seen: set[tuple[str, str]] = set()
-    for item in error.errors(include_url=False):
-        kind, loc = item["type"], _located(item["loc"], raw, item["type"])
-        path = pointer(*at, *loc)
-        code, what, near = _worded(kind, loc, item, type)
-        if (path, code) not in seen:
-            seen.add((path, code))
-            named = next((str(part) for part in loc if isinstance(part, str)), "")
-            yield problem(path, code, card=card, field=named, what=what, near=near)
-
-
-def _worded(kind: str, loc: tuple[str | int, ...], item: Any, type: Any) -> tuple[str, str, str]:
-    last = str(loc[-1]) if loc else ""
-    if kind == "missing":
-        arrow = last == "goto" or any(s.name == last and s.form == "arrow" and len(loc) == 1 for s in specs(type))
-        return ("no_arrow" if arrow else "required"), last, ""
-    if kind == "unexpected_keyword_argument":
-        return "unknown_field", last[:60], _near(last, [s.name for s in specs(type)]) if len(loc) == 1 else ""
-    if kind in _TYPES:
-        return "wrong_type", _TYPES[kind], ""
-    if kind.endswith(("_too_long", "too_short")):
-        context = item.get("ctx", {})
-        return "bad_value", f"{last}: {context.get('min_length', context.get('max_length', ''))}", ""
-    given = item.get("input")
-    shown = repr(given)[:40] if isinstance(given, str | int | float | bool) or given is None else "…"
-    return "bad_value", f"{shown} ({item['msg'][:120]})", ""
-
-
-def _located(loc: tuple[str | int, ...], raw: Any, kind: str) -> tuple[str | int, ...]:
-    """The place in the document: pydantic also names the branches of a union and the keys of a mapping."""
-    out: list[str | int] = []
-    value = raw
-    for i, part in enumerate(loc):
-        if isinstance(value, dict) and part in value or isinstance(value, list) and isinstance(part, int):
-            out.append(part)
-            value = value[part] if isinstance(value, dict) or part < len(value) else None  # type: ignore[index,operator]
-        elif kind == "missing" and i == len(loc) - 1:
-            out.append(part)
-    return tuple(out)

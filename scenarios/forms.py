@@ -10,10 +10,10 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-import snowballstemmer
+import snowballstemmer  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    from pymorphy3 import MorphAnalyzer
+    from pymorphy3 import MorphAnalyzer  # type: ignore[import-untyped]
 
 MOST_HEARD = 2000  # characters of an utterance that are looked at
 _UNLIKELY = 0.05  # a reading rarer than this is no reading: надо as a form of над

@@ -1,12 +1,13 @@
 """Which answer was given: phrases met in what was said, word by word, in any grammatical form.
 
-    "да нет, неудобно" ─▶ words ─▶ every phrase where it stands ─▶ the longest, then the one said last, then the first filter
+    "да нет, неудобно" ─▶ words ─▶ every phrase where it stands ─▶ the longest, the last said, the first filter
 
 A matcher is made once for a card and then only looks: under a millisecond for an utterance.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -97,9 +98,7 @@ class Matcher:
         line = " ".join(said)[-REGEX_SEES:]
         skipped = len(said) - len(line.split())
         for index, phrase in self._regexes:
-            found = None
-            for found in regex(phrase).finditer(line):
-                pass
+            found = next(iter(deque(regex(phrase).finditer(line), maxlen=1)), None)
             if found is not None and found[0].strip():
                 end = skipped + len(line[: found.end()].split())
                 hits.append(Hit(index, len(found[0].split()), end, phrase))

@@ -1,13 +1,15 @@
-"""Two small pattern languages that strangers write: keys (`[1-3]`), and `/regular expressions/` whose cost is bounded."""
+"""Two small pattern languages that strangers write: keys (`[1-3]`), and `/expressions/` whose cost is bounded."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from re import _constants as codes  # the parsed form of a pattern is public in all but name
-from re import _parser as parser
 from typing import Any
+
+codes = importlib.import_module("re._constants")  # the parsed form of an expression, public in all but name
+parser = importlib.import_module("re._parser")
 
 KEYS = "0123456789*#ABCD"
 MOST_KEYS = 32
@@ -56,7 +58,8 @@ class Keys:
 
 
 _PLACE = re.compile(
-    r"(?:(?P<key>[0-9*#A-Da-d])|(?P<any>\.)|\[(?P<not>\^?)(?P<set>[^\]]+)\])(?:\{(?P<n>[0-9]{1,2})(?:,(?P<m>[0-9]{1,2}))?\})?"
+    r"(?:(?P<key>[0-9*#A-Da-d])|(?P<any>\.)|\[(?P<not>\^?)(?P<set>[^\]]+)\])"
+    r"(?:\{(?P<n>[0-9]{1,2})(?:,(?P<m>[0-9]{1,2}))?\})?"
 )
 
 
@@ -110,7 +113,7 @@ def is_regex(phrase: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def regex(phrase: str) -> re.Pattern[str]:
-    """`/перезвон(и|ите)/`, tried on words in lower case with ё as е. Raises BadPattern: wrong, or it could take long."""
+    """`/перезвон(и|ите)/`, tried on lower-case words with ё as е. Raises BadPattern: wrong, or it could take long."""
     text = phrase[1:-1].lower().replace("ё", "е") if not re.search(r"\\[A-Z]", phrase) else phrase[1:-1]
     if len(text) > MOST_REGEX:
         raise BadPattern(f"{len(text)} > {MOST_REGEX}")
@@ -127,7 +130,7 @@ def regex(phrase: str) -> re.Pattern[str]:
 
 
 def _work(tree: Any) -> int:
-    """In how many ways the expression can be tried from one place, at worst. Raises BadPattern for what has no bound."""
+    """In how many ways the expression can be tried from one place, at worst. Raises BadPattern if without bound."""
     ways = 1
     for code, value in tree:
         if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):

@@ -2,7 +2,8 @@
 
     text ─▶ YAML events (or json) ─▶ dict, list, str, int, float, bool, None; never a date, never an alias
 
-YAML is read by the rules of JSON: `yes`, `no` and `on` are words, `2026-12-01` and `10:00` are text, `007` keeps its zeros.
+YAML is read by the rules of JSON: `yes`, `no` and `on` are words, `2026-12-01` and `10:00` are text, `007` keeps its
+zeros.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ except ImportError:  # pragma: no cover - PyYAML built without libyaml: slower, 
 
 
 def read(source: str | bytes | Mapping[Any, Any]) -> dict[str, Any]:
-    """The document as plain values, whichever form it came in. Raises ScenarioError: too large, too deep, unreadable."""
+    """The document as plain values, whichever form it came in. Raises ScenarioError: too large, deep or unreadable."""
     if isinstance(source, Mapping):
         value = _plain(source)
     else:
@@ -113,7 +114,7 @@ class _Builder:
     def _take(self, event: Any) -> None:
         match event:
             case yaml.AliasEvent():
-                raise _unread(f"YAML alias ({event.start_mark.line + 1})")
+                raise _unread(f"YAML alias ({_line(event)})")
             case yaml.ScalarEvent():
                 self._put(event.value if event.style else _scalar(event.value), event)
             case yaml.MappingStartEvent():
@@ -127,7 +128,7 @@ class _Builder:
 
     def _open(self, container: Any, event: Any) -> None:
         if len(self._stack) >= MOST_DEPTH:
-            raise _too_large(f"> {MOST_DEPTH} levels ({event.start_mark.line + 1})")
+            raise _too_large(f"> {MOST_DEPTH} levels ({_line(event)})")
         self._put(container, event)
         self._stack.append((container, None))
 
@@ -136,7 +137,7 @@ class _Builder:
         if self._count > MOST_VALUES:
             raise _too_large(f"> {MOST_VALUES} values")
         if event.anchor is not None or (event.tag is not None and event.tag != "!"):
-            raise _unread(f"YAML anchor or tag ({event.start_mark.line + 1})")
+            raise _unread(f"YAML anchor or tag ({_line(event)})")
         if not self._stack:
             self.value = value
             return
@@ -145,13 +146,17 @@ class _Builder:
             container.append(value)
         elif key is None:
             if not isinstance(event, yaml.ScalarEvent):
-                raise _unread(f"a key must be a word ({event.start_mark.line + 1})")
+                raise _unread(f"a key must be a word ({_line(event)})")
             if event.value in container:
-                raise _unread(f"{event.value!r} twice ({event.start_mark.line + 1})")
+                raise _unread(f"{event.value!r} twice ({_line(event)})")
             self._stack[-1] = (container, event.value)
         else:
             container[key] = value
             self._stack[-1] = (container, None)
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _scalar(text: str) -> Any:

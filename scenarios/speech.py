@@ -1,6 +1,6 @@
 """Numbers, dates, times, money and telephone numbers as they are said, in Russian and in English.
 
-Every function takes what a contact list brings (text or number), and raises ValueError when that is not what it says it is.
+Every function takes what a contact list brings, text or number, and raises ValueError for what it should not be.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 
 from babel.dates import format_date, get_day_names
-from num2words import num2words
+from num2words import num2words  # type: ignore[import-untyped]
 
 _CASES = {
     **dict.fromkeys(("n", "nominative", "именительный", "и"), "n"),
@@ -93,7 +93,7 @@ def ordinal(value: object, language: str, gender: str = "m", case: str = "n") ->
 
 
 def plural(value: object, one: str, few: str, many: str = "") -> str:
-    """The form that agrees with the number: `рубль, рубля, рублей`; with two forms, as in English: `rouble, roubles`."""
+    """The form that agrees with the number: `рубль, рубля, рублей`; in English two forms: `rouble, roubles`."""
     n = number(value)
     if not many:
         return one if n == 1 else few

@@ -23,7 +23,7 @@ def nothing() -> Vars:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Something to be said: exactly one of `text` (already rendered from its template), `audio` (a file) or `material`."""
+    """Something to be said: exactly one of `text` (rendered from its template), `audio` (a file) or `material`."""
 
     text: str = ""
     audio: str = ""
@@ -47,7 +47,7 @@ class Play:
 class Listen:
     """From now on this is listened for; a later `Listen` replaces it, a move to a card that does not listen ends it.
 
-    Patience (`timeout_s`) runs only while the robot is silent and nothing is being said or pressed; then comes `Silent`.
+    Patience (`timeout_s`) runs only while the robot is silent and nothing is said or pressed; then comes `Silent`.
     """
 
     timeout_s: float = 7.0

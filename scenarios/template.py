@@ -1,19 +1,21 @@
 """Templates and expressions written by strangers, in a sandbox whose work and output are bounded.
 
-    text ─▶ parse ─▶ only expressions, `if` and known filters? ─▶ compiled once ─▶ render(vars) ─▶ at most 4,000 characters
+    text ─▶ parse ─▶ only expressions, `if` and known filters? ─▶ compiled once ─▶ render(vars) ─▶ a bounded text
 
-There are no loops, no calls, no attributes and no powers to write, so the work grows with the length of the template only.
+There are no loops, no calls, no attributes and no powers to write: the work grows with the length of the template only.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from scenarios import speech
 from scenarios.problems import CardError
@@ -38,28 +40,8 @@ _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos, nodes.Concat,
     nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod,
 )  # fmt: skip
-_TESTS = frozenset(
-    [
-        "defined",
-        "undefined",
-        "none",
-        "number",
-        "string",
-        "boolean",
-        "even",
-        "odd",
-        "divisibleby",
-        "in",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "true",
-        "false",
-    ]
-)
+_TEST_NAMES = "defined undefined none number string boolean even odd divisibleby in eq ne lt le gt ge true false"
+_TESTS = frozenset(_TEST_NAMES.split())
 
 
 def _bounded(left: object, right: object) -> tuple[Any, Any]:
@@ -76,12 +58,12 @@ def _replace(text: object, old: object, new: object) -> str:
     return value.replace(was, put)
 
 
-def _truncate(text: object, length: object = 100) -> str:
-    return str(text)[: max(0, int(str(length)))]
+def _truncate(text: object, length: int = 100) -> str:
+    return str(text)[: max(0, int(length))]
 
 
-def _round(value: object, digits: object = 0) -> int | float:
-    rounded = round(speech.number(value), min(9, max(0, int(str(digits)))))
+def _round(value: object, digits: int = 0) -> int | float:
+    rounded = round(Decimal(speech.number(value)), min(9, max(0, int(digits))))
     return int(rounded) if rounded == int(rounded) else float(rounded)
 
 

@@ -38,7 +38,7 @@ class Step(Card):
     label = Label("Сказать", "Say")
     does = Label(
         "Говорит текст или включает запись. Перед слушающей карточкой это её вопрос: его можно перебить.",
-        "Says a text or plays a recording. Before a card that listens it is that card's question, and can be interrupted.",
+        "Says a text or plays a recording. Before a card that listens it is its question, and can be interrupted.",
     )
     icon = "message-square"
     group = "speech"

@@ -109,7 +109,7 @@ class Step(Card):
                 headers={name: " ".join(here.render(text).split()) for name, text in self.headers.items()},
                 params={name: here.render(text) for name, text in self.params.items()},
                 body=_rendered(self.body, here),
-                auth=dict(self.auth),
+                auth={str(kind): secret for kind, secret in self.auth.items()},
                 timeout_s=self.timeout_s,
                 fill=None if self.fill is None else prompt(self.fill, here),
             )
