@@ -3,19 +3,25 @@
     async with live_asterisk(tmp_path, trunks={"main": {"host": "127.0.0.1", "port": 5070}}) as (settings, asterisk):
         await asterisk.cli("core show channels")
 
+    async with live_network(tmp_path) as (settings, asterisk, pstn):   # with a telephone network behind trunk `main`
+        await pstn.call_in("+74950000001", "yes")
+
 `overrides` are laid over the settings' mapping, level by level. It is installed into the cache where it is missing.
 """
 
 from __future__ import annotations
 
+import array
 import functools
+import math
 import socket
+import wave
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from channels.voice import install
+from channels.voice import install, pstn
 from channels.voice.install import Asterisk
 from channels.voice.render import render
 from channels.voice.supervise import State, Supervised, running
@@ -66,6 +72,34 @@ async def live_asterisk(
     asterisk = installed()
     async with running(asterisk, render(settings, asterisk), state) as supervised:
         yield settings, supervised
+
+
+@asynccontextmanager
+async def live_network(
+    folder: Path, *, sounds: Path | None = None, **overrides: Any
+) -> AsyncGenerator[tuple[Settings, Supervised, pstn.Pstn]]:
+    """The same with a telephone network behind trunk `main`. Subscribers say tones, unless `sounds` holds voices."""
+    (port,) = free_ports(1, socket.SOCK_DGRAM)
+    main = {"main": {"host": LOOPBACK, "port": port}}
+    async with live_asterisk(folder, **_over({"trunks": main}, overrides)) as (settings, asterisk):
+        network = pstn.Network(port, settings.asterisk.sip.port, sounds or tones(folder / "tones"))
+        async with pstn.running(network, installed(), root=folder / "pstn") as playing:
+            yield settings, asterisk, playing
+
+
+def tones(folder: Path) -> Path:
+    """A folder with what subscribers say, as tones of 0.6 s."""
+    folder.mkdir(exist_ok=True)
+    for index, name in enumerate(pstn.SOUNDS):
+        write_tone(folder / f"{name}.wav", hertz=400 + 100 * index, seconds=0.6)
+    return folder
+
+
+def write_tone(file: Path, *, hertz: float, seconds: float) -> None:
+    samples = (8000 * math.sin(2 * math.pi * hertz * i / 8000) for i in range(int(8000 * seconds)))
+    with wave.open(str(file), "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        out.writeframes(array.array("h", map(int, samples)).tobytes())
 
 
 def _over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

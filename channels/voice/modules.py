@@ -10,9 +10,10 @@ from engine.errors import ConfigError
 SIP = (
     "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_pjproject",
     "res_rtp_asterisk", "res_pjsip", "res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_caller_id", "res_pjsip_nat",
-    "res_pjsip_endpoint_identifier_ip", "res_pjsip_logger", "chan_pjsip", "bridge_simple", "codec_alaw", "codec_ulaw",
-    "codec_resample", "format_wav", "format_sln", "format_pcm", "app_playback", "app_verbose", "app_stack",
-    "func_logic", "func_strings", "func_timeout", "func_channel", "func_callerid", "func_math", "pbx_config",
+    "res_pjsip_endpoint_identifier_ip", "res_pjsip_authenticator_digest", "res_pjsip_logger", "chan_pjsip",
+    "bridge_simple", "codec_alaw", "codec_ulaw", "codec_resample", "format_wav", "format_sln", "format_pcm",
+    "app_playback", "app_verbose", "app_stack", "func_logic", "func_strings", "func_timeout", "func_channel",
+    "func_callerid", "func_math", "pbx_config",
 )  # fmt: skip
 NEEDED = (
     *SIP, "res_pjsip_rfc3326", "res_pjsip_outbound_authenticator_digest", "res_pjsip_outbound_registration",

@@ -144,8 +144,8 @@ def render(settings: Settings, asterisk: Asterisk, *, root: Path | None = None) 
         "events": EVENTS,
         "unwatched": UNWATCHED,
         "advanced_filters": _advanced_filters(asterisk),
-        "agi": {"address": reachable(settings.asterisk.agi.host, settings.asterisk.agi.port)},
-        "media": {"address": reachable(settings.asterisk.media.host, settings.asterisk.media.port)},
+        "agi": {"address": plain(reachable(settings.asterisk.agi.host, settings.asterisk.agi.port))},
+        "media": {"address": plain(reachable(settings.asterisk.media.host, settings.asterisk.media.port))},
     }
     return write(TEMPLATES, context, folders, asterisk)
 
@@ -224,9 +224,9 @@ def one_line(value: object) -> str:
 
 def plain(value: object) -> str:
     """A value as it may stand inside a dialplan application: nothing there has a meaning. Raises ConfigError."""
-    text = str(value)
-    if not re.fullmatch(r"[\w./:@+\[\]-]*", text, re.ASCII):
-        raise ConfigError(f"{text!r} may hold only letters, digits and ./:@+-[] where it stands in the dialplan")
+    text = one_line(value)
+    if re.search(r'[$,;"(){}|&\\<>`]', text):
+        raise ConfigError(f"{text!r} holds a character that has a meaning in the dialplan")
     return text
 
 
