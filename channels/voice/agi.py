@@ -115,10 +115,10 @@ async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
 
 
 async def _tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
-    # Asterisk reads commands one by one: all are written at once, then the results are counted.
-    writer.write(b"".join(command(name, value) for name, value in answer.items()))
+    # One by one: Asterisk reads with a buffer and polls the socket, so a second command sent early is not seen.
     async with asyncio.timeout(REPLY_S):
-        for _ in answer:
+        for name, value in answer.items():
+            writer.write(command(name, value))
             line = await reader.readline()
             while line.startswith(b"HANGUP"):
                 line = await reader.readline()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from engine.model import Status
 
-NORMAL, BUSY, NO_ANSWER, REJECTED, INVALID, TEMPORARY = 16, 17, 19, 21, 28, 41
+NORMAL, BUSY, NO_USER, NO_ANSWER, REJECTED, INVALID, TEMPORARY = 16, 17, 18, 19, 21, 28, 41
 
 Q850 = {
     1: Status.INVALID_NUMBER,  # unallocated

@@ -26,6 +26,7 @@ LOST_S = 10.0  # so long a call is offered again when its media link broke
 HANG_UP_S = 10.0  # a call that is not down by then cannot be hung up
 RETRY_S = 0.25
 RING_S = (1, 300)
+TIMED_OUT = "3"  # OriginateResponse's Reason when the answer timeout has passed
 
 Answer = Mapping[str, str]
 HANG_UP: Answer = {"DOZVON_DO": "hangup"}
@@ -63,6 +64,7 @@ class TelephoneLine:
         self._files = files
         self._progress = progress
         self._leaving = False
+        self._timed_out = False
         self._lost_timer: asyncio.TimerHandle | None = None
         self._transfer: _Transfer | None = None
 
@@ -82,13 +84,18 @@ class TelephoneLine:
             if event.get("Response") == "Success":
                 self.answer()
             elif not self.down.is_set():
+                if event.get("Reason") == TIMED_OUT:
+                    self._timed_out = True
                 # The cause comes with Hangup, a moment before or after; with no channel at all it never comes.
                 self._loop.call_later(RETRY_S, self.end, 0)
         elif kind == "DialEnd":
             if self._transfer is not None and event.get("DialStatus") == "ANSWER":
                 self._transfer.join(self._loop.time())
         elif kind == "Hangup":
-            self.end(causes.number(event.get("Cause", "")), _sip(event.get("TechCause", "")))
+            if self._timed_out:  # whatever the network then says to our cancelling
+                self.end(causes.NO_ANSWER if self.ringing.is_set() else causes.NO_USER)
+            else:
+                self.end(causes.number(event.get("Cause", "")), causes.number(event.get("TechCause", "")[:3]))
 
     def answer(self) -> None:
         if not self.answered.done():
@@ -123,6 +130,8 @@ class TelephoneLine:
             return transfer.answer
         dial = question.query
         outcome = causes.transfer(dial.get("dial", ""), causes.number(dial.get("cause", "")))
+        if dial.get("unheard", "0") != "0":
+            outcome = "failed" if outcome == "done" else outcome  # the operator left before the two were joined
         talked = dial.get("talked", "")
         seconds = float(talked) if outcome == "done" and talked.isascii() and talked.isdecimal() else 0.0
         self._transfer = None
@@ -141,7 +150,6 @@ class TelephoneLine:
         """The media link broke: the dialplan offers the call again; not for ever."""
         if self._leaving or self.down.is_set() or self._lost_timer is not None:
             return
-        log.info("media link lost", extra={"call": self.id})
         self._lost_timer = self._loop.call_later(LOST_S, self._give_up)
 
     def _give_up(self) -> None:
@@ -167,7 +175,7 @@ class TelephoneLine:
                 "DOZVON_TO": where,
                 "DOZVON_RING": str(min(max(round(order.ring_s), RING_S[0]), RING_S[1])),
                 "DOZVON_CID": numbers.caller_id(order.caller_id),
-                "DOZVON_SAY": f"A({whisper})" if whisper else "",
+                "DOZVON_SAY": whisper,
             },
             self._loop.create_future(),
         )
@@ -222,7 +230,3 @@ class _Transfer:
     def finish(self, end: TransferEnd) -> None:
         if not self.end.done():
             self.end.set_result(end)
-
-
-def _sip(tech_cause: str) -> int:
-    return causes.number(tech_cause.removeprefix("SIP ").split(" ", 1)[0])
