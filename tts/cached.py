@@ -74,11 +74,12 @@ class Cached:
             return sound
         if (making := self._making.get(key)) is not None:
             return await asyncio.shield(making)
+        self._making[key] = asyncio.get_running_loop().create_future()
         # Others may come to wait for this one, so it is finished even if the first who asked has gone.
         return await surely(self._make(key, text, voice, language))
 
     async def _make(self, key: str, text: str, voice: str, language: str) -> Sound:
-        future = self._making[key] = asyncio.get_running_loop().create_future()
+        future = self._making[key]
         try:
             sound = await asyncio.to_thread(self._load, key)
             if sound is None:

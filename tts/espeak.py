@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -122,18 +122,25 @@ class Espeak:
             await worker.stop()
 
     def _voice(self, voice: str, language: str) -> str:
-        base = language.split("-")[0].lower()
-        name = self._settings.voices.get(voice) or VOICES.get(voice.lower()) or voice
-        if re.fullmatch(r"[a-z]{2,3}", base) is None:
-            base = "ru"
-        if name in VOICES.values():
-            return f"{LANGUAGES.get(base, base)}+{name}"
-        if EXPLICIT.fullmatch(name):
-            return name
-        if voice and voice not in self._unknown and len(self._unknown) < 100:
+        name, known = espeak_name(voice, language, self._settings.voices)
+        if not known and voice not in self._unknown and len(self._unknown) < 100:
             self._unknown.add(voice)
             log.warning("espeak has no such voice, the default one speaks", extra={"voice": voice[:40]})
-        return f"{LANGUAGES.get(base, base)}+{VOICES[DEFAULT]}"
+        return name
+
+
+def espeak_name(voice: str, language: str, own: Mapping[str, str]) -> tuple[str, bool]:
+    """What espeak calls this voice in this language, and whether it was known; an unknown one is the default's.
+
+    Known are the names in `own` and VOICES, and espeak's own ones with their language: `ru+f3`.
+    """
+    base = language.split("-")[0].lower()
+    base = LANGUAGES.get(base, base) if re.fullmatch(r"[a-z]{2,3}", base) else "ru"
+    explicit = own.get(voice, voice)
+    if EXPLICIT.fullmatch(explicit) and (voice in own or "+" in explicit):
+        return explicit, True
+    variant = VOICES.get(voice.lower())
+    return f"{base}+{variant or VOICES[DEFAULT]}", variant is not None or not voice
 
 
 class _Worker:

@@ -1,0 +1,108 @@
+"""What `Synthesizer` promises, held over espeak, the cache around it, and the fake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SpeechError
+from engine.model import Sound
+from engine.ports import Synthesizer
+from tests.fakes import FakeSynthesizer
+from tts import cached, espeak
+
+
+@asynccontextmanager
+async def fake(_: Path) -> AsyncGenerator[Synthesizer]:
+    yield FakeSynthesizer(takes_s=0.01)
+
+
+@asynccontextmanager
+async def real(folder: Path) -> AsyncGenerator[Synthesizer]:
+    async with espeak.open(espeak.Settings(), data_dir=folder) as voice:
+        yield voice
+
+
+@asynccontextmanager
+async def kept(folder: Path) -> AsyncGenerator[Synthesizer]:
+    async with (
+        espeak.open(espeak.Settings(), data_dir=folder) as voice,
+        cached.open(cached.Settings(), data_dir=folder, inner=voice, identity=voice.identity) as cache,
+    ):
+        yield cache
+
+
+@asynccontextmanager
+async def kept_fake(folder: Path) -> AsyncGenerator[Synthesizer]:
+    async with cached.open(cached.Settings(), data_dir=folder, inner=FakeSynthesizer(takes_s=0.01)) as cache:
+        yield cache
+
+
+VOICES = {"fake": fake, "espeak": real, "cached espeak": kept, "cached fake": kept_fake}
+
+
+@pytest.fixture(params=sorted(VOICES))
+async def voice(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Synthesizer]:
+    async with VOICES[request.param](tmp_path) as voice:
+        yield voice
+
+
+def alike(one: Sound, other: Sound) -> bool:
+    """A living voice does not say a thing twice to the sample."""
+    return abs(one.seconds - other.seconds) < 0.1 and bool(one.pcm) == bool(other.pcm)
+
+
+async def test_a_text_becomes_sound(voice: Synthesizer) -> None:
+    sound = await voice.render("Здравствуйте, вам удобно говорить?")
+    assert len(sound.pcm) % 2 == 0
+    assert 0.5 < sound.seconds < 5.0
+    assert any(sound.pcm)
+
+
+async def test_a_longer_text_takes_longer(voice: Synthesizer) -> None:
+    short = await voice.render("да")
+    long = await voice.render("да, конечно, мне это очень удобно")
+    assert long.seconds > short.seconds * 2
+
+
+async def test_the_same_text_sounds_the_same(voice: Synthesizer) -> None:
+    assert alike(await voice.render("один и тот же"), await voice.render("один и тот же"))
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t"])
+async def test_nothing_to_say_is_no_sound(voice: Synthesizer, text: str) -> None:
+    assert (await voice.render(text)).pcm == b""
+
+
+async def test_both_languages(voice: Synthesizer) -> None:
+    for language in ("ru", "en", "en-GB"):
+        assert (await voice.render("call 42", language=language)).seconds > 0.2
+
+
+async def test_many_at_once(voice: Synthesizer) -> None:
+    texts = [f"номер {'один ' * (1 + n % 5)}" for n in range(30)]
+    sounds = await asyncio.gather(*(voice.render(text) for text in texts))
+    alone = [await voice.render(text) for text in texts]
+    assert all(alike(one, other) for one, other in zip(sounds, alone, strict=True))
+
+
+async def test_who_does_not_wait_for_it_harms_nobody(voice: Synthesizer) -> None:
+    waiting = [asyncio.ensure_future(voice.render("не дождались")) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(done[0], asyncio.CancelledError)
+    assert not isinstance(done[1], BaseException)
+    assert not isinstance(done[2], BaseException)
+    assert alike(done[1], done[2])
+    assert alike(done[1], await voice.render("не дождались"))
+
+
+async def test_a_failure_is_a_speech_error() -> None:
+    broken = FakeSynthesizer(failure=SpeechError("no voice"))
+    with pytest.raises(SpeechError):
+        await broken.render("а")
