@@ -26,7 +26,6 @@ from engine.tape import Tape
 from engine.tasks import beside
 from scenarios.interpreter import Interpreter
 from scenarios.talk import (
-    NONE,
     Began,
     Command,
     Event,
@@ -50,6 +49,7 @@ from scenarios.talk import (
     Transfer,
     Transferred,
     Vars,
+    nothing,
 )
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Talk:
     """What this call is about."""
 
     interpreter: Interpreter
-    vars: Vars = NONE
+    vars: Vars = field(default_factory=nothing)
     contact_key: str = ""
     language: str = "ru"
     max_call_s: float = 600.0
@@ -94,6 +94,10 @@ class Call:
         self._joined: asyncio.Event | None = None  # set when a transfer is over
         self._tape: Tape | None = None
         self._over = asyncio.Event()
+
+    @property
+    def state(self) -> State:
+        return self._state
 
     async def run(self) -> TalkLog:
         """Talk to the end. Cancelled (shutdown, hang-up from the panel): the log so far is in the chronicle."""

@@ -1,0 +1,142 @@
+"""What is said in a call: its scenario found, its prompts made ready while it rings, the conversation carried out.
+
+Job ─▶ scenario (latest version, kept compiled) ─▶ prompts render ┄┄ it rings ┄┄▶ talk(line) ─▶ TalkLog
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from engine.attempt import Job
+from engine.call import Call, Senses, Talk
+from engine.chronicle import Chronicle
+from engine.model import TalkLog
+from engine.ports import Clock, Journal, Line, TransferOrder
+from engine.prompts import Prompts
+from engine.rules import phone
+from scenarios.document import Scenario
+from scenarios.interpreter import Interpreter
+from scenarios.prompts import ahead
+from scenarios.talk import Prompt, State, Transfer, Value
+
+log = logging.getLogger(__name__)
+
+KEPT = 200  # compiled scenarios
+READY_S = 0.3  # an answered call does not wait longer than this for its own words
+
+GOODBYE = {"ru": "Извините, связь прерывается. Мы перезвоним.", "en": "Sorry, we have to end this call."}
+
+
+class Scenarios(Protocol):
+    async def latest(self, scenario_id: int) -> tuple[int, Scenario]:
+        """The newest version and its document. Raises NotFound or InputError."""
+        ...
+
+
+class Talks:
+    """`engine.attempt.Prepare`."""
+
+    def __init__(
+        self, scenarios: Scenarios, senses: Senses, prompts: Prompts, journal: Journal, clock: Clock, *, language: str
+    ) -> None:
+        self._scenarios = scenarios
+        self._senses = senses
+        self._prompts = prompts
+        self._journal = journal
+        self._clock = clock
+        self._language = language
+        self._compiled: OrderedDict[tuple[int, int], Interpreter] = OrderedDict()
+
+    async def interpreter(self, scenario_id: int) -> tuple[int, Interpreter]:
+        """The version and the scenario, ready to be walked. Raises NotFound, InputError or ScenarioError."""
+        version, scenario = await self._scenarios.latest(scenario_id)
+        key = (scenario_id, version)
+        if key not in self._compiled:
+            self._compiled[key] = Interpreter(scenario)
+            while len(self._compiled) > KEPT:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(key)
+        return version, self._compiled[key]
+
+    @asynccontextmanager
+    async def prepare(self, job: Job) -> AsyncGenerator[Conversation]:
+        version, interpreter = await self.interpreter(job.scenario_id)
+        given = _vars(job)
+        wanted = ahead(interpreter.scenario, given, now=self._clock.now())
+        rendering = asyncio.create_task(self._prompts.prepare(wanted), name="prompts")
+        try:
+            yield Conversation(self, job, version, interpreter, given, rendering)
+        finally:
+            rendering.cancel()
+
+    def goodbye(self, language: str) -> Prompt:
+        return Prompt(text=GOODBYE.get(language[:2], GOODBYE["en"]), language=language)
+
+
+class Conversation:
+    """`engine.attempt.Script`: one talk with one person."""
+
+    def __init__(
+        self,
+        talks: Talks,
+        job: Job,
+        version: int,
+        interpreter: Interpreter,
+        given: Mapping[str, Value],
+        rendering: asyncio.Task[list[str]],
+    ) -> None:
+        self.version = version
+        self._talks = talks
+        self._job = job
+        self._interpreter = interpreter
+        self._given = given
+        self._rendering = rendering
+        self._call: Call | None = None
+        self._chronicle: Chronicle | None = None
+        self._language = interpreter.scenario.language or talks._language
+
+    async def talk(self, line: Line) -> TalkLog:
+        talks, job = self._talks, self._job
+        self._chronicle = Chronicle(job.call_id, talks._journal, talks._clock)
+        await asyncio.wait([self._rendering], timeout=READY_S)
+        talk = Talk(
+            self._interpreter,
+            self._given,
+            contact_key=str(job.contact_id or job.phone),
+            language=self._language,
+            max_call_s=job.max_call_s,
+            transfer=self._order,
+        )
+        self._call = Call(line, talk, talks._senses, self._chronicle)
+        return await self._call.run()
+
+    def dismiss(self) -> None:
+        if self._call is not None:
+            self._call.dismiss(self._talks.goodbye(self._language))
+
+    def log(self) -> TalkLog | None:
+        if self._chronicle is None:
+            return None
+        self._chronicle.stopped("cancelled")
+        return self._chronicle.close(self._call.state if self._call is not None else State(node=""))
+
+    def _order(self, transfer: Transfer) -> TransferOrder | None:
+        """Where to, by the trunk this call came from or went out by. None: it cannot be called."""
+        to = transfer.to.strip()
+        if not to.startswith("sip:"):
+            found = phone.normalise(to)
+            if isinstance(found, phone.Refused):
+                return None
+            to = found
+        return TransferOrder(to, self._job.caller.trunk, transfer.ring_s, transfer.caller_id or self._job.caller.number)
+
+
+def _vars(job: Job) -> dict[str, Value]:
+    """What the contact brings, and who is talked to."""
+    given = {name: value for name, value in job.fields.items() if value is not None}
+    return given | {"phone": job.phone, "number": job.caller.number, "direction": job.direction, "attempt": job.attempt}
