@@ -30,24 +30,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.excepthook = _unforeseen
     try:
         return _command(parsed.does)(parsed)
-    except DozvonError as error:
-        trouble = "\n".join([str(error), *_problems(error)])
-    except KeyboardInterrupt:
-        trouble = "interrupted"
     except BrokenPipeError:
         # Whoever read our output has gone; Python's own flush at exit would complain about it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        trouble = f"{what}: mend that and try again"
-    if debug:
-        traceback.print_exc()
-    sys.stderr.write(f"dozvon: {trouble}\n")
+    except (DozvonError, OSError, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"dozvon: {_told(error)}\n")
     return 1
 
 
-def _problems(error: DozvonError) -> list[str]:
+def _told(error: BaseException) -> str:
+    """One sentence; below it, line by line, what was wrong with something given."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, OSError):
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return f"{what}: mend that and try again"
+    return "\n".join([str(error), *_problems(error)])
+
+
+def _problems(error: BaseException) -> list[str]:
     if not isinstance(error, InputError):
         return []
     return [f"  {problem.path}: {problem.message}" for problem in error.problems]

@@ -6,17 +6,13 @@ import argparse
 import getpass
 import re
 import sys
-from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from engine.commands import run, say, settings
-from engine.config import Settings
 from engine.errors import InputError, NotFound
 
-T = TypeVar("T")
-SHORTEST_PASSWORD = 10
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 1024
 
 
 def create_user(args: argparse.Namespace) -> int:
@@ -26,21 +22,17 @@ def create_user(args: argparse.Namespace) -> int:
         raise InputError(f"{args.email!r} is no e-mail address")
     loaded = settings(args, quiet=True)
     password = _password(args.password_file)
-    _with_store(loaded, _create_user(loaded, email, password, admin=args.admin))
+
+    async def work() -> None:
+        from engine.commands.store import opened
+        from web.auth import hash_password
+
+        async with opened(loaded) as store:
+            await store.users.add(email, hash_password(password), now=datetime.now(UTC), admin=args.admin)
+
+    run(work())
     say(f"{email} may log in at {loaded.http.public_url}")
     return 0
-
-
-async def _create_user(loaded: Settings, email: str, password: str, *, admin: bool) -> None:
-    from engine.store.database import Database
-    from engine.store.users import Users
-    from web.auth import hash_password
-
-    db = Database(loaded.database_url)
-    try:
-        await Users(db).add(email, hash_password(password), now=datetime.now(UTC), admin=admin)
-    finally:
-        await db.close()
 
 
 def create_token(args: argparse.Namespace) -> int:
@@ -51,33 +43,22 @@ def create_token(args: argparse.Namespace) -> int:
     if unknown or not args.scopes:
         raise InputError(f"scopes are {', '.join(sorted(SCOPES))}, not {', '.join(unknown) or 'none'}")
     loaded = settings(args, quiet=True)
-    say(_with_store(loaded, _create_token(loaded, args.email, args.scopes)))
+
+    async def work() -> str:
+        from engine.commands.store import opened
+        from web.auth import new_token
+
+        async with opened(loaded) as store:
+            user = await store.users.by_email(args.email)
+            if user is None:
+                raise NotFound(f"there is no user {args.email}: `dozvon user create {args.email}`")
+            token, digest = new_token()
+            scopes = list(dict.fromkeys(args.scopes))
+            await store.users.add_token(user.id, digest, scopes=scopes, now=datetime.now(UTC), name="command line")
+            return token
+
+    say(run(work()))
     return 0
-
-
-async def _create_token(loaded: Settings, email: str, scopes: tuple[str, ...]) -> str:
-    from engine.store.database import Database
-    from engine.store.users import Users
-    from web.auth import new_token
-
-    db = Database(loaded.database_url)
-    try:
-        users = Users(db)
-        user = await users.by_email(email)
-        if user is None:
-            raise NotFound(f"there is no user {email}: `dozvon user create {email}`")
-        token, digest = new_token()
-        await users.add_token(user.id, digest, scopes=scopes, now=datetime.now(UTC), name="command line")
-    finally:
-        await db.close()
-    return token
-
-
-def _with_store(loaded: Settings, work: Coroutine[Any, Any, T]) -> T:
-    from engine.commands.store import migrate_to_latest
-
-    migrate_to_latest(loaded)
-    return run(work)
 
 
 def _password(file: Path | None) -> str:
@@ -91,6 +72,6 @@ def _password(file: Path | None) -> str:
             raise InputError("the two passwords differ: nothing was done, try again")
     else:
         raise InputError("there is no terminal to ask for the password at: give --password-file F, or - for stdin")
-    if len(password) < SHORTEST_PASSWORD:
-        raise InputError(f"the password must have {SHORTEST_PASSWORD} characters or more")
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise InputError(f"the password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
     return password
