@@ -240,6 +240,11 @@ class Card:
             if spec.form == "variable" and (name := getattr(self, spec.attr)):
                 yield name
 
+    def sayings(self) -> Iterator[Any]:
+        """All that this card may say: anything with `say`, `audio`, `material` and `voice`."""
+        if getattr(self, "say", "") or getattr(self, "audio", "") or getattr(self, "material", 0):
+            yield self
+
     def faults(self) -> Iterator[Fault]:
         """What is wrong within the card and cannot be said field by field."""
         return iter(())
@@ -293,16 +298,15 @@ def prompt_faults(said: Any, *path: str | int, needed: bool = True) -> Iterator[
         yield fault("no_material", *path, "say")
 
 
-def prompt(said: Any, here: Here, voice: str = "") -> Prompt:
+def prompt(said: Any, here: Here) -> Prompt:
     text = here.render(said.say) if said.say else ""
     if said.say and not text.strip():
         raise CardError("nothing to say: the template came out empty")
-    chosen = said.voice or voice
     return Prompt(
         text=text,
         audio=said.audio,
         material=said.material,
-        voice="" if chosen == "default" else chosen,
+        voice="" if said.voice == "default" else said.voice,
         language=here.language,
     )
 

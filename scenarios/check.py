@@ -6,6 +6,7 @@ document ─▶ read: fields ─▶ each card: faults, templates, expressions �
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from scenarios import template
@@ -188,7 +189,17 @@ def _tests(scenario: Scenario) -> Iterator[Problem]:
         for name in test.fields:
             if name not in known:
                 yield problem(pointer("tests", i, "fields", name), "not_a_field", field=name, what=name)
+        if test.at and not _is_moment(test.at):
+            yield problem(pointer("tests", i, "at"), "bad_value", field="at", what=test.at)
         for j, action in enumerate(test.subscriber):
             if len(action.given) != 1:
                 what = "say, dtmf, silence, hangup, webhook, transfer, record"
                 yield problem(pointer("tests", i, "subscriber", j), "one_of", what=what)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from scenarios import source, speech
 from scenarios.card import Card, specs
 from scenarios.head import GIVEN, Defaults, Head, Personal, Test
-from scenarios.problems import Problem, pointer, problem
+from scenarios.problems import Problem, ScenarioError, pointer, problem
 from scenarios.steps import cards
 from scenarios.talk import Value, Vars
 from scenarios.template import MOST_VALUE
@@ -218,11 +218,20 @@ def _card(name: str, body: Any, inherited: Mapping[str, Any], problems: list[Pro
     fields = {key: value for key, value in body.items() if key != "kind"}
     filled = {spec.name: inherited[spec.name] for spec in specs(card) if spec.inherited and spec.name in inherited}
     try:
-        step: Card = _adapter(card).validate_python({**filled, **fields})
+        shape: Any = card  # a class is hashable, whatever mypy makes of a frozen dataclass
+        step: Card = _adapter(shape).validate_python({**filled, **fields})
     except ValidationError as error:
         problems += told(error, fields, at, name, card)
         return None
     return step
+
+
+def parse(given: str | bytes | Mapping[Any, Any]) -> Scenario:
+    """A scenario whose form is right; `check` says whether it can be run. Raises ScenarioError."""
+    draft = read(given)
+    if draft.scenario is None or any(p.is_error for p in draft.problems):
+        raise ScenarioError(draft.problems)
+    return draft.scenario
 
 
 @cache

@@ -81,6 +81,11 @@ class Interpreter:
                 self._hear(walk, event)
         return Move(walk.state, tuple(walk.commands), tuple(walk.visits))
 
+    def glance(self, vars: Vars, *, now: datetime) -> Here:
+        """The talk as its first card would see it."""
+        state = State(node=self.scenario.start, vars=self.scenario.fitted(vars))
+        return self._here(_Walk(state, now, [], []), barged=False)
+
     # --- one event ---------------------------------------------------------------------------------------------------
 
     def _hear(self, walk: _Walk, event: Event) -> None:

@@ -16,7 +16,6 @@ from scenarios.card import (
     Fault,
     Flag,
     Here,
-    Language,
     Material,
     Template,
     Text,
@@ -49,7 +48,6 @@ class Step(Card):
     material: Material = about("Материал", "Material", default=0)
     barge_in: Annotated[Flag, INHERITED] = about("Можно перебить", "May be interrupted", default=True)
     voice: Annotated[Text, INHERITED] = about("Голос", "Voice", default="")
-    language: Language = about("Язык", "Language", default="")
     max_visits: Annotated[int, Field(ge=0, le=100)] = about("Не больше раз", "At most this often", default=0)
     next: Arrow = about("дальше", "next")
     exhausted: Arrow = about("слишком часто", "too often", default="")
@@ -72,8 +70,7 @@ class Step(Card):
     def enter(self, here: Here) -> Turn:
         if here.barged and self.barge_in:
             return self._interrupted()
-        said = prompt(self, here, self.voice)
-        play = Play(replace(said, language=self.language) if self.language else said, self.barge_in)
+        play = Play(prompt(self, here), self.barge_in)
         listen = here.ahead()
         return stay(play) if listen is None else stay(play, listen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -62,6 +62,11 @@ class Step(Card):
         for name in ("whisper", "hold"):
             if (said := getattr(self, name)) is not None:
                 yield from prompt_faults(said, name)
+
+    def sayings(self) -> Iterator[Any]:
+        for said in (self.hold, self.whisper):
+            if said is not None:
+                yield said
 
     def templates(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("to",), self.to

@@ -96,6 +96,10 @@ class Step(Card):
         if self.fill is not None:
             yield ("fill", "say"), self.fill.say
 
+    def sayings(self) -> Iterator[Any]:
+        if self.fill is not None:
+            yield self.fill
+
     def saves(self) -> Iterator[str]:
         return iter(self.save)
 
