@@ -203,7 +203,7 @@ class Attempt:
                 self._line = line
                 self._progress("answered")
                 try:
-                    async with beside(self._mark_answered(), self._cut_off(line)):
+                    async with beside(self._accompany(line)):
                         self._talk = await self._script.talk(line)
                 finally:
                     self._files = line.recording()
@@ -225,8 +225,9 @@ class Attempt:
         self._desk.trunks.worked()
         self._tell(stage)
 
-    async def _mark_answered(self) -> None:
-        """Beside the talk, which does not wait for the database."""
+    async def _accompany(self, line: Line) -> None:
+        """Beside the talk, which does not wait for the database: note the answer, then watch over the limit."""
+        began = asyncio.get_running_loop().time()
         at = self._answered_at
         assert at is not None
         await self._desk.stubborn.until_done(
@@ -234,8 +235,8 @@ class Attempt:
             lambda: self._desk.calls.progressed(self.job.call_id, Status.ANSWERED, at, number=self.job.caller.number),
         )
 
-    async def _cut_off(self, line: Line) -> None:
-        await asyncio.sleep(self.job.max_call_s + OVERRUN_S)
+        noted_s = asyncio.get_running_loop().time() - began
+        await asyncio.sleep(self.job.max_call_s + OVERRUN_S - noted_s)
         log.warning("talk overran its limit", extra={"call": self.job.call_id})
         await line.hang_up()
         await asyncio.sleep(LETTING_GO_S)

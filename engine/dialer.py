@@ -207,8 +207,7 @@ class Dialer:
             await surely(self._settle(contact, CallEnd(Status.BLOCKED, 0, now, reason="stop list")))
             return None
         now = self._desk.clock.now()
-        options = self._desk.trunks.options(self._key, self.campaign.callers, now)
-        option = number_for(contact.attempt, contact.first_number, self.campaign, options, answer.option)
+        option = self._number(contact, answer.option, now)
         job = None if isinstance(option, Why) else self._job(contact, option)
         if isinstance(option, Why) or job is None:
             self._tight = not isinstance(option, Why)
@@ -224,6 +223,12 @@ class Dialer:
         self._last_slot = self.campaign.pace.kept(at, started)
         self._desk.trunks.take(self._key, option, started)
         return Attempt(job, self._desk, at)
+
+    def _number(self, contact: Contact, planned: Option, now: datetime) -> Option | Why:
+        if contact.attempt == 1:
+            return planned
+        options = self._desk.trunks.options(self._key, self.campaign.callers, now)
+        return number_for(contact.attempt, contact.first_number, self.campaign, options, planned)
 
     async def _barred(self, contact: Contact) -> bool:
         try:

@@ -8,6 +8,7 @@ Call, Dialer, … ─note─▶ LiveJournal ─┬▶ listeners (each bounded: t
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -25,6 +26,7 @@ MOST_CALLS = 20_000  # live pictures; beyond that the oldest one is forgotten
 
 Labels = tuple[tuple[str, str], ...]
 SECONDS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)  # upper bounds of the histogram of talks
+_BUCKETS: tuple[Labels, ...] = tuple((("le", f"{s:g}"),) for s in SECONDS) + ((("le", "+Inf"),),)
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class LiveJournal:
 
     def note(self, event: CallEvent) -> None:
         call = self._picture(event)
-        if call is not None and "project_id" not in event.data:
+        if self._listeners and call is not None and "project_id" not in event.data:
             event = replace(event, data={**event.data, "project_id": call.facts.get("project_id")})
         self._count(event, call)
         for listener in self._listeners:
@@ -111,7 +113,7 @@ class LiveJournal:
             yield listener
         finally:
             self._listeners.discard(listener)
-            self._add("events_lost_total", listener.lost)
+            self._add("events_lost_total", by=listener.lost)
 
     def close(self) -> None:
         """The engine ends: every listener's iteration does too."""
@@ -139,28 +141,32 @@ class LiveJournal:
     def _count(self, event: CallEvent, call: LiveCall | None) -> None:
         match event.kind:
             case "dialing":
-                self._add("calls_started_total", direction=str(event.data.get("direction", "")))
+                self._add("calls_started_total", ("direction", str(event.data.get("direction", ""))))
             case "ended":
                 direction = str(call.facts.get("direction", "")) if call is not None else ""
-                self._add("calls_total", direction=direction, status=str(event.data.get("status", "")))
+                self._add("calls_total", ("direction", direction), ("status", str(event.data.get("status", ""))))
                 if event.data.get("result"):
-                    self._add("results_total", result=str(event.data["result"]))
+                    self._add("results_total", ("result", str(event.data["result"])))
                 if call is not None and call.answered_at is not None:
                     self._talked((event.at - call.answered_at).total_seconds())
             case "recording_lost" | "undialled" | "lost":
-                self._add("troubles_total", kind=event.kind)
+                self._add("troubles_total", ("kind", event.kind))
 
     def _talked(self, seconds: float) -> None:
-        """A cumulative histogram, as Prometheus wants it."""
-        for bound in SECONDS:
-            if seconds <= bound:
-                self._add("talk_seconds_bucket", le=f"{bound:g}")
-        self._add("talk_seconds_bucket", le="+Inf")
-        self._add("talk_seconds_count")
-        self._add("talk_seconds_sum_ms", round(seconds * 1000))
+        """A histogram: how many ended in each bucket; Prometheus wants them summed up, see `buckets`."""
+        self.counters["talk_seconds", _BUCKETS[bisect_left(SECONDS, seconds)]] += 1
+        self.counters["talk_seconds_sum_ms", ()] += round(seconds * 1000)
 
-    def _add(self, name: str, by: int = 1, **labels: str) -> None:
-        self.counters[name, tuple(sorted(labels.items()))] += by
+    def _add(self, name: str, *labels: tuple[str, str], by: int = 1) -> None:
+        self.counters[name, labels] += by
+
+    def buckets(self) -> list[tuple[str, int]]:
+        """(upper bound, talks not longer) for the histogram `talk_seconds`, up to `+Inf`."""
+        total, found = 0, []
+        for bucket in _BUCKETS:
+            total += self.counters["talk_seconds", bucket]
+            found.append((bucket[0][1], total))
+        return found
 
 
 def _paint(call: LiveCall, event: CallEvent) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.rules.campaign import Caller
-from engine.rules.pacing import LATE_S, Pace
+from engine.rules.pacing import Pace
 from engine.rules.plan import Option
 
 Key = str  # who asks: a campaign, a single call
@@ -55,30 +55,36 @@ class Trunks:
 
     def options(self, key: Key, callers: Sequence[Caller], now: datetime) -> list[Option]:
         """The callers whose trunk exists, the one unused for longest first."""
-        known = [caller for caller in callers if caller.trunk in self._trunks]
-        known.sort(key=lambda caller: self._used.get(caller.number, 0))
-        return [self._option(key, caller, now) for caller in known]
+        outlook: dict[str, tuple[int, datetime]] = {}
+        options = []
+        for caller in sorted(callers, key=self._last_used):
+            trunk = self._trunks.get(caller.trunk)
+            if trunk is None:
+                continue
+            if caller.trunk not in outlook:
+                outlook[caller.trunk] = (self._free(trunk, key), self._slot(trunk, key, now))
+            free, slot = outlook[caller.trunk]
+            number_free = not caller.channels or self._numbers[caller.number] < caller.channels
+            options.append(Option(caller, free, trunk.limit.channels, number_free, slot, trunk.limit.per_second))
+        return options
 
-    def _option(self, key: Key, caller: Caller, now: datetime) -> Option:
-        trunk = self._trunks[caller.trunk]
-        ahead = 0
+    def _last_used(self, caller: Caller) -> int:
+        return self._used.get(caller.number, 0)
+
+    @staticmethod
+    def _free(trunk: _Trunk, key: Key) -> int:
+        """Channels left for `key`: those who have waited longer come first."""
+        free = trunk.limit.channels - trunk.live
         for other in trunk.queue:
             if other == key:
                 break
-            ahead += 1
-        return Option(
-            caller,
-            free=trunk.limit.channels - trunk.live - ahead,
-            channels=trunk.limit.channels,
-            number_free=not caller.channels or self._numbers[caller.number] < caller.channels,
-            slot=self._slot(trunk, key, now),
-            per_second=trunk.limit.per_second,
-        )
+            free -= 1
+        return free
 
     def _slot(self, trunk: _Trunk, key: Key, now: datetime) -> datetime:
         held = trunk.held.get(key)
         if held is not None:
-            if (now - held).total_seconds() <= min(LATE_S, trunk.pace.gap_s / 2):
+            if not trunk.pace.missed(held, now):
                 return held
             del trunk.held[key]
         return trunk.pace.next_slot(trunk.last_slot, now)
@@ -102,7 +108,7 @@ class Trunks:
         for trunk in self._trunks.values():
             held = trunk.held.pop(key, None)
             if held is not None and held == trunk.last_slot:
-                trunk.last_slot = held - timedelta(seconds=trunk.pace.gap_s)
+                trunk.last_slot = held - trunk.pace.gap
             if trunk.queue.pop(key, None) is not None:
                 self._wake(trunk)
 
