@@ -14,6 +14,10 @@ _RUSSIAN = """
 двадцать тридцать сорок пятьдесят шестьдесят семьдесят восемьдесят девяносто
 сто двести триста четыреста пятьсот шестьсот семьсот восемьсот девятьсот
 """
+_ORDINALS = """
+первый второй третий четвертый пятый шестой седьмой восьмой девятый десятый одиннадцатый двенадцатый тринадцатый
+четырнадцатый пятнадцатый шестнадцатый семнадцатый восемнадцатый девятнадцатый двадцатый
+"""
 _ENGLISH = """
 zero one two three four five six seven eight nine
 ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
@@ -30,6 +34,7 @@ _TWICE, _THRICE = -2, -3
 def _numbers() -> dict[str, int]:
     found = dict(zip(_RU, _VALUES, strict=True)) | dict(zip(_EN, _VALUES, strict=False))
     found |= {"нуль": 0, "oh": 0, "o": 0, "раз": 1, "двое": 2, "трое": 3, "четверо": 4, "hundred": _HUNDRED}
+    found |= {word: n + 1 for n, word in enumerate(_ORDINALS.split())} | {"тридцатый": 30}
     found |= dict.fromkeys(("тысяча", "thousand"), _THOUSAND)
     return found | dict.fromkeys(("дважды", "double"), _TWICE) | dict.fromkeys(("трижды", "triple"), _THRICE)
 

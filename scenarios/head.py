@@ -66,8 +66,8 @@ class Action:
 
     say: Annotated[str, Field(max_length=2000)] | None = None
     dtmf: Annotated[str, BeforeValidator(textual), Field(pattern=r"^[0-9*#A-D]{1,64}$")] | None = None
-    silence: Annotated[Any, Field()] = None
-    hangup: Annotated[Any, Field()] = None
+    silence: Any = None
+    hangup: Any = None
     webhook: Answered | None = None
     transfer: Literal["done", "busy", "no_answer", "failed"] | None = None
     record: Annotated[float, Field(ge=0, le=3600)] | None = None

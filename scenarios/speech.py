@@ -13,12 +13,12 @@ from babel.dates import format_date, get_day_names
 from num2words import num2words  # type: ignore[import-untyped]
 
 _CASES = {
-    **dict.fromkeys(("n", "nominative", "именительный", "и"), "n"),
-    **dict.fromkeys(("g", "genitive", "родительный", "р"), "g"),
-    **dict.fromkeys(("d", "dative", "дательный", "д"), "d"),
-    **dict.fromkeys(("a", "accusative", "винительный", "в"), "a"),
-    **dict.fromkeys(("i", "instrumental", "творительный", "т"), "i"),
-    **dict.fromkeys(("p", "prepositional", "предложный", "п"), "p"),
+    **dict.fromkeys(("n", "nominative", "именительный", "им", "и"), "n"),
+    **dict.fromkeys(("g", "genitive", "родительный", "род", "р"), "g"),
+    **dict.fromkeys(("d", "dative", "дательный", "дат", "д"), "d"),
+    **dict.fromkeys(("a", "accusative", "винительный", "вин", "в"), "a"),
+    **dict.fromkeys(("i", "instrumental", "творительный", "твор", "т"), "i"),
+    **dict.fromkeys(("p", "prepositional", "предложный", "предл", "п"), "p"),
 }
 _GENDERS = {
     **dict.fromkeys(("m", "masculine", "мужской", "м"), "m"),
@@ -26,6 +26,12 @@ _GENDERS = {
     **dict.fromkeys(("n", "neuter", "средний", "с"), "n"),
 }
 _LARGEST = 10**15
+
+_HOURS = {
+    "n": (("час", "часа", "часов"), ("минута", "минуты", "минут")),
+    "a": (("час", "часа", "часов"), ("минуту", "минуты", "минут")),
+    "g": (("часа", "часов", "часов"), ("минуты", "минут", "минут")),
+}
 
 _MONEY_RU = {
     "RUB": (("рубль", "рубля", "рублей"), "m", ("копейка", "копейки", "копеек"), "f"),
@@ -173,12 +179,17 @@ def _english_year(year: int) -> str:
     return str(num2words(year, lang="en", to="year"))
 
 
-def spoken_time(value: object, language: str) -> str:
+def spoken_time(value: object, language: str, case: str = "n") -> str:
+    """`четырнадцать часов тридцать минут`; in the genitive, as in "с … до …": `четырнадцати часов тридцати минут`."""
     at = clock(value)
     if language.startswith("ru"):
-        said = f"{words(at.hour, language)} {plural(at.hour, 'час', 'часа', 'часов')}"
+        case = _one_of(_CASES, case)
+        if case not in _HOURS:
+            raise ValueError("a time is said in the nominative, the accusative or the genitive")
+        hours, minutes = _HOURS[case]
+        said = f"{words(at.hour, language, case)} {plural(at.hour, *hours)}"
         if at.minute:
-            said += f" {words(at.minute, language, gender='f')} {plural(at.minute, 'минута', 'минуты', 'минут')}"
+            said += f" {words(at.minute, language, case, 'f')} {plural(at.minute, *minutes)}"
         return said
     half = "a m" if at.hour < 12 else "p m"
     hour = words(at.hour % 12 or 12, language)
