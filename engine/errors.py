@@ -6,6 +6,7 @@ Everything that can go wrong, drawn as a tree; an error carries what its catcher
   - InputError            somebody gave us something wrong; `problems` lists all of it
   - NotFound              absent, or somebody else's
   - Conflict              the state of the thing forbids it
+  - TooOften              a limit of how often; again after `wait_s`
   - NotReached            the person was not reached: `status`, Q.850 `cause`
   - SpeechError           text could not be made of speech, or speech of text
     + Overloaded          no worker was free in time
@@ -53,6 +54,14 @@ class NotFound(DozvonError):
 
 class Conflict(DozvonError):
     """The state forbids it."""
+
+
+class TooOften(DozvonError):
+    """Asked for more often than is allowed."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class NotReached(DozvonError):

@@ -18,7 +18,8 @@ from engine.store.types import Table
 
 E = TypeVar("E", bound=Table)
 LARGEST = 2**63 - 1
-RAW = {"synchronize_session": False}  # rows are fresh from the statement: there is nothing to keep in step
+# What a statement gives back is what the database holds, whatever this session has read before.
+RAW = {"synchronize_session": False, "populate_existing": True}
 
 
 def mine(project: InstrumentedAttribute[Any], user: int | None) -> ColumnElement[bool]:

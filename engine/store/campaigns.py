@@ -29,26 +29,11 @@ from engine.store.tables import (
     Segment,
 )
 
-SETTINGS = [
-    "name",
-    "scenario_id",
-    "segment_ids",
-    "blacklist_ids",
-    "numbers",
-    "max_goals",
-    "max_spend",
-    "answer_timeout_s",
-    "action_timeout_s",
-    "retry",
-    "carousel",
-    "speed_per_hour",
-    "max_concurrent",
-    "operators",
-    "schedule",
-    "variants",
-    "record",
-    "start_at",
-]
+SETTINGS = (
+    *("name", "scenario_id", "segment_ids", "blacklist_ids", "numbers", "max_goals", "max_spend"),
+    *("answer_timeout_s", "action_timeout_s", "retry", "carousel", "speed_per_hour", "max_concurrent"),
+    *("operators", "schedule", "variants", "record", "start_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,10 @@ class Database:
             if self.url.database in (None, "", ":memory:"):
                 raise ConfigError("the database must be a file: sqlite+aiosqlite:///./var/dozvon.db")
             self._turn = asyncio.Lock()
-            self._writer = self._sqlite(pool_size=1, writes=True)
+            self.engine = self._sqlite(pool_size=1, writes=True)
             self._reader = self._sqlite(pool_size=READERS, writes=False)
         elif self.kind == "postgresql":
-            self._writer = create_async_engine(
+            self.engine = create_async_engine(
                 self.url,
                 pool_size=POOL,
                 max_overflow=POOL,
@@ -61,7 +61,7 @@ class Database:
                 json_deserializer=json.loads,
                 connect_args={"timeout": CONNECT_S, "command_timeout": STATEMENT_S},
             )
-            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         else:
             raise ConfigError("the database must be sqlite+aiosqlite:///… or postgresql+asyncpg://…")
 
@@ -117,7 +117,7 @@ class Database:
                 if self._turn is not None:
                     await stack.enter_async_context(self._turn)
                 session = await stack.enter_async_context(
-                    AsyncSession(self._writer, expire_on_commit=False, autoflush=False)
+                    AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
                 )
                 await stack.enter_async_context(session.begin())
                 yield session
@@ -135,7 +135,7 @@ class Database:
 
     async def close(self) -> None:
         await self._reader.dispose()
-        await self._writer.dispose()
+        await self.engine.dispose()
 
 
 @contextmanager

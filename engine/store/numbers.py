@@ -98,7 +98,7 @@ class Numbers:
                 .where(Number.number.in_(wanted))
                 .values(user_id=user, project_id=project_id, rented_at=now, rented_until=until)
                 .returning(Number),
-                execution_options={**RAW, "populate_existing": True},
+                execution_options=RAW,
             )
             return sorted(done.all(), key=lambda row: row.number)
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, literal, tuple_
+from sqlalchemy import ColumnElement, Select, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -44,6 +44,43 @@ class Page(Generic[R]):
     next: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a page begins, and its order: for statements that must be put together from several."""
+
+    sort: str
+    columns: list[InstrumentedAttribute[Any]]
+    after: ColumnElement[bool] | None
+    order: list[ColumnElement[Any]]
+    limit: int
+
+    def page(self, rows: Sequence[R]) -> Page[R]:
+        """Of `limit + 1` rows, in order."""
+        items = list(rows[: self.limit])
+        more = len(rows) > self.limit
+        return Page(items, _encode(self.sort, [getattr(items[-1], c.key) for c in self.columns]) if more else None)
+
+
+def cut(ask: Ask, sorts: Sorts, key: InstrumentedAttribute[Any], default: str) -> Cut:
+    """Raises InputError for an unknown sort, a limit out of 1 to 500, a cursor that is none or of another order."""
+    if not 1 <= ask.limit <= MOST:
+        raise _wrong("limit", "range", f"limit must be from 1 to {MOST}")
+    sort = ask.sort or default
+    name = sort.removeprefix("-")
+    if name not in sorts:
+        raise _wrong("sort", "unknown", f"sort must be one of {', '.join(sorted(sorts))}, with - for descending")
+    down = sort.startswith("-")
+    column = sorts[name]
+    columns = [column] if column is key else [column, key]
+    after: ColumnElement[bool] | None = None
+    if ask.cursor:
+        values = _decode(ask.cursor, sort, columns)
+        here = tuple_(*columns)
+        there = tuple_(*(literal(v, c.type) for v, c in zip(values, columns, strict=True)))
+        after = here < there if down else here > there
+    return Cut(sort, columns, after, [c.desc() if down else c.asc() for c in columns], ask.limit)
+
+
 async def page(
     session: AsyncSession,
     statement: Select[tuple[R]],
@@ -55,27 +92,13 @@ async def page(
 ) -> Page[R]:
     """The rows of `statement` (one mapped class) after the cursor, in order. `key` is unique and breaks ties.
 
-    Raises InputError for an unknown sort, a limit out of 1 to 500, a cursor that is none or of another order.
+    Raises InputError as `cut` does.
     """
-    if not 1 <= ask.limit <= MOST:
-        raise _wrong("limit", "range", f"limit must be from 1 to {MOST}")
-    sort = ask.sort or default
-    name = sort.removeprefix("-")
-    if name not in sorts:
-        raise _wrong("sort", "unknown", f"sort must be one of {', '.join(sorted(sorts))}, with - for descending")
-    down = sort.startswith("-")
-    column = sorts[name]
-    columns = [column] if column is key else [column, key]
-    if ask.cursor:
-        values = _decode(ask.cursor, sort, columns)
-        here = tuple_(*columns)
-        there = tuple_(*(literal(v, c.type) for v, c in zip(values, columns, strict=True)))
-        statement = statement.where(here < there if down else here > there)
-    statement = statement.order_by(*(c.desc() if down else c.asc() for c in columns)).limit(ask.limit + 1)
-    rows = list((await session.scalars(statement)).all())
-    more = len(rows) > ask.limit
-    rows = rows[: ask.limit]
-    return Page(rows, _encode(sort, [getattr(rows[-1], c.key) for c in columns]) if more else None)
+    where = cut(ask, sorts, key, default)
+    if where.after is not None:
+        statement = statement.where(where.after)
+    rows = await session.scalars(statement.order_by(*where.order).limit(where.limit + 1))
+    return where.page(rows.all())
 
 
 def _encode(sort: str, values: list[Any]) -> str:

@@ -24,6 +24,7 @@ from engine.store.database import Database
 from engine.store.numbering import Numbering
 from engine.store.settling import end_call
 from engine.store.tables import Call, Campaign, CampaignContact, CampaignTotals, CampaignZone
+from engine.store.types import moment
 
 Row = CampaignContact
 ANSWERED_BEFORE = 100  # how many contacts of a crash are closed in one lease, so that it stays short
@@ -79,10 +80,10 @@ class Queue:
             update(Row)
             .where(Row.id == candidate)
             .values(
-                due_at=case((Row.answered, None), else_=until),
-                leased_until=case((Row.answered, None), else_=until),
+                due_at=case((Row.answered, None), else_=moment(until)),
+                leased_until=case((Row.answered, None), else_=moment(until)),
                 closed=case((Row.answered, "answered"), else_=""),
-                closed_at=case((Row.answered, now), else_=None),
+                closed_at=case((Row.answered, moment(now)), else_=None),
                 attempts=Row.attempts + case((Row.answered, 0), else_=1),
             )
             .returning(Row.id, Row.phone, Row.attempts, Row.first_number, Row.fields, Row.answered)
@@ -156,9 +157,8 @@ class Queue:
 
     async def settle(self, contact: Contact, end: CallEnd, *, next_at: datetime | None, closed: str) -> bool:
         """As the port says; the end is counted once, however often it is written."""
-        operator = self._numbering.operator(contact.phone)
         async with self._db.write() as session:
-            await end_call(self._db, session, contact.call_id, end, operator)
+            await end_call(self._db, session, contact.call_id, end, self._numbering.operator)
             result = end.talk.result.value if end.talk is not None and end.talk.result is not None else ""
             held = await session.scalar(
                 update(Row)

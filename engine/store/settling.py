@@ -7,7 +7,7 @@ Always in this order, so that two engines never wait for each other crosswise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -46,8 +46,11 @@ class Ended:
     created_at: datetime
 
 
-async def end_call(db: Database, session: AsyncSession, call_id: int, end: CallEnd, operator: str) -> Ended | None:
-    """Write the end and count it. None: it had ended already, nothing is written. `operator` is the subscriber's."""
+async def end_call(
+    db: Database, session: AsyncSession, call_id: int, end: CallEnd, operator: Callable[[str], str]
+) -> Ended | None:
+    """Write the end and count it. None: it had ended already, nothing is written. `operator` says who
+    serves a number."""
     row = (
         await session.execute(
             update(Call)
@@ -70,7 +73,7 @@ async def end_call(db: Database, session: AsyncSession, call_id: int, end: CallE
                 vars=dict(end.talk.vars),
             )
         )
-    await _count(db, session, ended, increments(end), operator)
+    await _count(db, session, ended, increments(end), operator(ended.phone))
     if end.talk is not None and end.talk.opted_out and ended.project_id is not None:
         await session.execute(
             db.insert(OptOut)

@@ -7,7 +7,19 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Dialect, ForeignKey, Integer, MetaData, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    BindParameter,
+    Boolean,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Text,
+    literal,
+)
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -48,6 +60,11 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return EPOCH + timedelta(microseconds=value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def moment(at: datetime) -> BindParameter[datetime]:
+    """A moment within an expression, where SQLAlchemy cannot tell its type from a column."""
+    return literal(at, UtcTime())
 
 
 class Words(TypeDecorator[str]):
