@@ -300,6 +300,9 @@ class Dialer:
             await self._desk.stubborn.until_done("release", lambda: self._contacts.release(contact, due_at=now))
         except Abandoned:
             pass  # said in the log; the attempt's row stays open for the next start
+        except Exception:
+            # around one call: whatever is wrong with this one, the campaign goes on; its row is swept up later
+            log.exception("call could not be settled", extra={"call": contact.call_id})
         finally:
             attempt.forget()
             self._desk.owned.discard(contact.call_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from engine.model import CallEnd, Result, Status
 from engine.rules import outcome
@@ -85,7 +85,7 @@ def _wished(rules: Retry, end: CallEnd, attempt: int) -> datetime | None:
     if talk is None or attempt >= rules.most or outcome.closes(end) == "opt_out":
         return None
     if talk.retry_at is not None:
-        wish = talk.retry_at
+        wish = talk.retry_at if talk.retry_at.tzinfo is not None else talk.retry_at.replace(tzinfo=UTC)
     elif talk.retry_after_s is not None:
         # also refuses NaN, which compares false to everything
         delay_s = talk.retry_after_s if 0 <= talk.retry_after_s <= FURTHEST_S else FURTHEST_S
