@@ -135,14 +135,29 @@ async def database(loaded: Settings) -> Sequence[Finding]:
     if url.get_backend_name() == "sqlite" and _absent(url.database or ""):
         return [_ok("database", f"{shown} will be made at the first start")]
     try:
-        from engine.store.migrate import pending
-
-        behind = await pending(loaded.database_url)
+        behind = await _behind(loaded.database_url)
     except DozvonError as error:
         return [_fail("database", f"{shown}: {error}", "start it, or set `database`")]
     if behind:
-        return [Finding("database", State.WARN, f"{shown} is of an older version", "dozvon migrate, or dozvon up")]
+        return [Finding("database", State.WARN, f"{shown} has not this version's tables yet", "dozvon migrate, or up")]
     return [_ok("database", shown)]
+
+
+async def _behind(url: str) -> bool:
+    """Has the database the tables of another version, or none? Raises StoreDown."""
+    from sqlalchemy import exc, text
+
+    from engine.store.database import Database
+    from engine.store.migrate import head
+
+    db = Database(url)
+    try:
+        async with db.read() as session:
+            return bool(await session.scalar(text("SELECT version_num FROM alembic_version")) != head())
+    except exc.DBAPIError:  # no such table
+        return True
+    finally:
+        await db.close()
 
 
 def _absent(path: str) -> bool:

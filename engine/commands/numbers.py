@@ -79,7 +79,7 @@ def read_numbers(files: Sequence[Path], loaded: Settings) -> list[Number]:
                 problems.append(Problem(where, "twice", "this number stands there twice"))
             numbers[number.number] = number
     if problems:
-        raise InputError(f"{len(problems)} mistakes, nothing was imported", problems[:MOST_PROBLEMS])
+        raise InputError("nothing was imported: mend these lines", problems[:MOST_PROBLEMS])
     if not numbers:
         raise InputError("these files hold no numbers, nothing was imported")
     return list(numbers.values())
