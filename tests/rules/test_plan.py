@@ -69,9 +69,8 @@ def test_the_one_question(
 
 
 def test_no_call_starts_after_its_window_has_closed_meanwhile() -> None:
-    closing = replace(
-        FACTS, now=(now := datetime(2026, 3, 2, 16, 59, 59, 950_000, tzinfo=UTC)), due=Due(now, "Europe/Moscow")
-    )
+    now = datetime(2026, 3, 2, 16, 59, 59, 950_000, tzinfo=UTC)
+    closing = replace(FACTS, now=now, due=Due(now, "Europe/Moscow"))
     assert isinstance(plan(CAMPAIGN, closing), Wait)
 
 

@@ -89,7 +89,14 @@ def test_an_absurd_wish_is_held_within_bounds(asked: float) -> None:
     assert at is not None and timedelta(seconds=60) <= at - NOW <= timedelta(seconds=FURTHEST_S)
 
 
-@pytest.mark.parametrize("asked", [datetime(1999, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC), datetime(2026, 3, 2)]  # noqa: DTZ001 - a moment without a zone)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        datetime(1999, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, tzinfo=UTC),
+        datetime(2026, 3, 3),  # noqa: DTZ001 - somebody forgot the zone
+    ],
+)
 def test_an_absurd_moment_too(asked: datetime) -> None:
     at = follow(talk(retry_at=asked)).at
     assert at is not None and timedelta(seconds=60) <= at - NOW <= timedelta(seconds=FURTHEST_S)
