@@ -164,6 +164,11 @@ class Ami:
     def forget(self, call: str) -> None:
         self._listeners.pop(call, None)
 
+    def break_link(self) -> None:
+        """Drop the link at once, as the network would; it comes back by itself."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
     # --- the link ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

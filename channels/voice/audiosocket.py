@@ -100,6 +100,10 @@ class AudioSocketLink(asyncio.Protocol):
             transport.write(b"\x00\x00\x00")
             transport.close()
 
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     # inside
 
     def _take(self, kind: int, payload: bytes) -> None:

@@ -127,6 +127,11 @@ class TelephoneChannel:
                     log.info("a stranger was gone already")
         return lived
 
+    def break_links(self) -> None:
+        """Drop every media link at once, as the network would; they come back by themselves."""
+        for line in self._lines.values():
+            line.media.break_link()
+
     @property
     def health(self) -> tuple[bool, str]:
         return self.ami.up, "connected" if self.ami.up else self.ami.reason

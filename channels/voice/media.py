@@ -47,6 +47,10 @@ class Link(Protocol):
 
     def close(self) -> None: ...
 
+    def abort(self) -> None:
+        """As if the network had broken it."""
+        ...
+
 
 class Ticker:
     """One deadline clock for all calls: every stream is told the time each 20 ms, however late the last tick was."""
@@ -177,6 +181,10 @@ class Stream:
     @property
     def carried(self) -> bool:
         return self._link is not None
+
+    def break_link(self) -> None:
+        if self._link is not None:
+            self._link.abort()
 
     def pause(self) -> None:
         """Let the link go and take none until `expecting` is set again."""

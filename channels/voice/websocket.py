@@ -105,6 +105,10 @@ class WebSocketLink(WSListener):
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.underlying_transport.abort()
+
     # inside
 
     def _go_on(self) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,9 @@ from channels.voice.modules import IF_THERE, NEEDED, there
 from channels.voice.render import Rendered, lay_out
 from channels.voice.supervise import Supervised, running
 
-EXTENSIONS = """
+EXTENSIONS = r"""
+[globals]
+CALLER=89005550001
 [subscribers]
 exten => _X!,1,Goto(${EXTEN:-2},1)
 exten => 01,1,Answer()
@@ -39,6 +42,14 @@ exten => 09,1,Ringing()
  same => n,Answer()
  same => n,Playtones(425)
  same => n,Wait(60)
+exten => 10,1,Answer()
+ same => n,Wait(1.5)
+ same => n,Hangup(16)
+; Somebody calls us: `channel originate Local/call@subscribers/n extension caller@subscribers`.
+exten => call,1,Set(CALLERID(num)=${CALLER})
+ same => n,Set(CALLERID(name)=Eve\; "${CALLER}" Action: Hangup)
+ same => n,Dial(PJSIP/74950000001@dozvon,20,g)
+ same => n,Log(NOTICE,came to ${DIALSTATUS}/${HANGUPCAUSE})
 exten => caller,1,Answer()
  same => n,Echo()
 """
@@ -93,7 +104,7 @@ documentation_language = en_US
 @asynccontextmanager
 async def phones(folder: Path, asterisk: Asterisk, *, sip: int, theirs: int) -> AsyncGenerator[Supervised]:
     """The telephone network at 127.0.0.1:`sip`, whose one trunk leads to `theirs`."""
-    folders = lay_out(folder.absolute())
+    folders = lay_out(folder)
     modules = there(asterisk, [*NEEDED, "app_echo", "app_senddtmf"], IF_THERE)
     files = {
         "asterisk.conf": ASTERISK.format(f=folders, a=asterisk),
@@ -108,3 +119,18 @@ async def phones(folder: Path, asterisk: Asterisk, *, sip: int, theirs: int) -> 
         (folders.etc / name).write_text(text, "utf-8")
     async with running(asterisk, Rendered(folders, frozenset()), lambda _works, _words: None) as supervised:
         yield supervised
+
+
+async def call_in(phones: Supervised) -> None:
+    """A subscriber calls +74950000001 and echoes."""
+    await phones.cli("channel originate Local/call@subscribers/n extension caller@subscribers")
+
+
+async def outcome(phones: Supervised) -> str:
+    """What the caller was told in the end: DIALSTATUS/HANGUPCAUSE."""
+    for _ in range(600):
+        _, found, rest = phones.folders.output.read_text("utf-8").rpartition("came to ")
+        if found:
+            return rest.split()[0]
+        await asyncio.sleep(0.05)
+    raise AssertionError("the caller was never told")
