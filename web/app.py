@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -25,10 +26,16 @@ from web.words import language_of
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-ErrorPage = Callable[[web.Request, int, str], Awaitable[web.StreamResponse]]
 
-# The panel's own answer to an error (request, status, detail); problem+json where it has none.
-ERROR_PAGE = web.AppKey("error_page", ErrorPage)  # type: ignore[var-annotated]
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """The panel's own answer to an error: (request, status, detail)."""
+
+    show: Callable[[web.Request, int, str], Awaitable[web.StreamResponse]]
+
+
+ERROR_PAGE = web.AppKey("error_page", ErrorPage)  # without it people too are answered with problem+json
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -111,7 +118,7 @@ def _same_headers(error: web.HTTPException, answer: web.Response) -> web.Respons
 
 
 async def _page(request: web.Request, status: int, detail: str) -> web.StreamResponse | None:
-    show = request.app.get(ERROR_PAGE)
-    if show is None or request.path.startswith(("/api/", "/health", "/metrics")):
+    page = request.app.get(ERROR_PAGE)
+    if page is None or request.path.startswith(("/api/", "/health", "/metrics")):
         return None
-    return await show(request, status, detail)
+    return await page.show(request, status, detail)

@@ -92,12 +92,11 @@ class Ask:
     def say(self, key: str, **params: object) -> str:
         return say(self.language, key, **params)
 
-    def need_scope(self, scope: str) -> None:
-        """Raises Forbidden if the token lacks it. `write` includes `read` and, for sessions, everything is there."""
+    def need_scope(self, *any_of: str) -> None:
+        """Raises Forbidden unless the caller has one of these. `write` includes the others."""
         have = self.caller.scopes
-        if scope in have or (scope == "read" and "write" in have):
-            return
-        raise Forbidden(self.say("scope", scope=scope))
+        if "write" not in have and not have.intersection(any_of):
+            raise Forbidden(self.say("scope", scope="` | `".join(any_of)))
 
     async def may(self, project_id: int, role: Role) -> None:
         """Raises NotFound if the project is not the caller's, Forbidden if their role in it is less than `role`."""

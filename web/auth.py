@@ -20,10 +20,11 @@ import argon2
 from aiohttp import web
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from engine.errors import TooOften
 from engine.store.tables import Login, User
 from web.ask import PARTS, SCOPES, Caller, Parts
 from web.limits import Limiter
-from web.problems import Forbidden, TooMany, Unauthorized
+from web.problems import Forbidden, Unauthorized
 from web.words import say
 
 COOKIE = "dozvon_session"
@@ -90,13 +91,13 @@ class Door:
     async def log_in(
         self, parts: Parts, email: str, password: str, *, address: str, agent: str, language: str, old: str = ""
     ) -> Session:
-        """A new session; the browser's `old` one ends. Raises Unauthorized, TooMany."""
+        """A new session; the browser's `old` one ends. Raises Unauthorized, TooOften."""
         now = parts.clock.now()
         email = email.strip().lower()
         limits = ((self._pair, (address, email)), (self._address, address), (self._account, email))
         wait_s = max(limiter.wait_s(key, now) for limiter, key in limits)
         if wait_s > 0:
-            raise TooMany(say(language, "many_logins"), wait_s)
+            raise TooOften(say(language, "many_logins"), wait_s)
         for limiter, key in limits:  # taken before the check: a hundred at once are a hundred attempts
             limiter.take(key, now)
         user = await parts.store.users.by_email(email)

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
+from engine.errors import NotFound, TooOften
 from engine.model import CallEvent
 from engine.tasks import beside
 from web.ask import Ask
-from web.problems import TooMany
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class Streams:
 
     @contextmanager
     def one(self, ask: Ask) -> Generator[asyncio.Event]:
-        """A place in the hall; the event is set when the server goes down. Raises TooMany."""
+        """A place in the hall; the event is set when the server goes down. Raises TooOften."""
         mine = sum(user == ask.caller.user_id for user, _ in self._open)
         if mine >= STREAMS_EACH or len(self._open) >= STREAMS_IN_ALL:
-            raise TooMany(ask.say("many_streams"), 10.0)
+            raise TooOften(ask.say("many_streams"), 10.0)
         place = (ask.caller.user_id, asyncio.Event())
         self._open.append(place)
         try:
@@ -62,7 +62,7 @@ async def close(app: web.Application) -> None:
 
 
 async def stream(ask: Ask, wanted: Wanted) -> web.StreamResponse:
-    """Answer with events until the listener or the server goes. Raises TooMany."""
+    """Answer with events until the listener or the server goes. Raises TooOften."""
     request = ask.request
     assert request is not None
     with request.app[STREAMS].one(ask) as over:
@@ -109,8 +109,9 @@ class Wanted:
         return known
 
     async def _look(self, call_id: int) -> bool:
-        call = await self._ask.store.calls.find(self._ask.caller.user_id, call_id)
-        if call is None:
+        try:
+            call = await self._ask.store.calls.get(call_id, user=self._ask.user)
+        except NotFound:
             return False
         if self._project is not None and call.project_id != self._project:
             return False

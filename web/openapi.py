@@ -91,7 +91,7 @@ def _operation(route: Route, refs: dict[tuple[type[BaseModel], str], str], schem
         "tags": [route.tag],
         "parameters": [*_path(route), *_query(route, refs, schemas), *_headers(route)],
         "responses": {str(route.status): _answer(route, refs)},
-        "security": [{"bearer": [route.scope]}, {"session": []}] if route.scope else [],
+        "security": [*({"bearer": [scope]} for scope in route.scope), {"session": []}] if route.scope else [],
     }
     if route.description:
         operation["description"] = route.description

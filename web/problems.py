@@ -15,7 +15,17 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
-from engine.errors import ChannelDown, Conflict, DozvonError, InputError, NotFound, Overloaded, Problem, StoreDown
+from engine.errors import (
+    ChannelDown,
+    Conflict,
+    DozvonError,
+    InputError,
+    NotFound,
+    Overloaded,
+    Problem,
+    StoreDown,
+    TooOften,
+)
 from web.words import TITLES, VALIDATION, say
 
 CONTENT_TYPE = "application/problem+json"
@@ -27,14 +37,6 @@ class Unauthorized(DozvonError):
 
 class Forbidden(DozvonError):
     """Whoever asks may not do this."""
-
-
-class TooMany(DozvonError):
-    """Too often; again after `retry_after_s`."""
-
-    def __init__(self, message: str, retry_after_s: float) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
 
 
 class BadRequest(DozvonError):
@@ -92,7 +94,7 @@ _STATUS: tuple[tuple[type[DozvonError], int], ...] = (
     (Conflict, 409),
     (Unauthorized, 401),
     (Forbidden, 403),
-    (TooMany, 429),
+    (TooOften, 429),
     (TooLarge, 413),
     (Unsupported, 415),
     (BadRequest, 400),
@@ -113,8 +115,8 @@ def problem_of(error: DozvonError, language: str) -> web.Response:
     detail = str(error) if status != 500 else ""
     errors = error.problems if isinstance(error, InputError) else None
     answer = problem(status, detail, language, errors)
-    if isinstance(error, TooMany):
-        answer.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, TooOften):
+        answer.headers["Retry-After"] = str(max(1, math.ceil(error.wait_s)))
     elif status == 503:
         answer.headers["Retry-After"] = "5"
     elif status == 401:

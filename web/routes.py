@@ -52,7 +52,7 @@ class Route:
     summary: str
     handler: Callable[..., Awaitable[Any]]
     tag: str
-    scope: str | None  # None: anybody
+    scope: tuple[str, ...] | None  # any of them; None: anybody
     status: int
     params: tuple[str, ...]
     body: type[BaseModel] | None
@@ -111,7 +111,7 @@ class Routes:
         return self._add("DELETE", path, summary, more.pop("scope", "write"), {"status": 204, **more})
 
     def _add(
-        self, method: str, path: str, summary: str, scope: str | None, more: dict[str, Any]
+        self, method: str, path: str, summary: str, scope: str | tuple[str, ...] | None, more: dict[str, Any]
     ) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             hints = typing.get_type_hints(handler)
@@ -126,7 +126,7 @@ class Routes:
                     summary=summary,
                     handler=handler,
                     tag=self.tag,
-                    scope=scope,
+                    scope=(scope,) if isinstance(scope, str) else scope,
                     status=more.pop("status", 200),
                     params=params,
                     body=hints.get("body"),
@@ -154,7 +154,7 @@ def _served(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             request.app[PARTS], await caller_of(request, language, required=route.scope is not None), language, request
         )
         if route.scope is not None:
-            ask.need_scope(route.scope)
+            ask.need_scope(*route.scope)
         given: dict[str, Any] = {name: _id(ask, name, request.match_info[name]) for name in route.params}
         if route.query is not None:
             given["query"] = _query(route.query, request, language)

@@ -15,7 +15,7 @@ from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from openapi_schema_validator import OAS31Validator
 
 from engine.config import Number, Settings, Trunk
-from engine.store import Store
+from engine.store import Store, migrate, open_store
 from engine.store.tables import User
 from tests.fakes import FakeRobot
 from web import auth
@@ -172,7 +172,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
-    async with Store.open(settings.database_url) as store:
+    await migrate(settings.database_url)
+    async with open_store(settings.database_url) as store:
+        await store.numbers.sync([n.model_dump() for n in settings.numbers], now=START)
         yield store
 
 

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from web.api import jobs, projects, session, system
+from web.api import (
+    analytics,
+    call_passwords,
+    calls,
+    campaigns,
+    jobs,
+    lines,
+    materials,
+    numbers,
+    projects,
+    scenarios,
+    segments,
+    session,
+    system,
+)
 from web.routes import Route
 
-NOUNS = (session, projects, jobs, system)
+NOUNS = (
+    session,
+    projects,
+    segments,
+    materials,
+    scenarios,
+    numbers,
+    campaigns,
+    calls,
+    lines,
+    analytics,
+    call_passwords,
+    jobs,
+    system,
+)
 
 # Probes and scrapers look at the root, where every program has these two.
 _AT_ROOT = [replace(route, root=True) for route in system.routes.all if route.path in ("/health", "/metrics")]
