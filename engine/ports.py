@@ -3,7 +3,7 @@ both to the guarantees written here."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -241,6 +241,28 @@ class Journal(Protocol):
     def note(self, event: CallEvent) -> None: ...
 
 
+class LiveView(Protocol):
+    """A call that lives here, as far as it has come."""
+
+    @property
+    def call_id(self) -> int: ...
+
+    @property
+    def node(self) -> str:
+        """The card where it stands; empty before the first one."""
+        ...
+
+    @property
+    def partial(self) -> str:
+        """What the subscriber is just saying."""
+        ...
+
+    @property
+    def transcript(self) -> Iterable[tuple[datetime, str, str]]:
+        """(when, robot | subscriber, text), the last lines of it, in order."""
+        ...
+
+
 class Robot(Protocol):
     """The running engine, as the web layer sees it."""
 
@@ -266,6 +288,10 @@ class Robot(Protocol):
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[CallEvent]]:
         """Live events from now on; a listener that is too slow loses the oldest ones."""
+        ...
+
+    def live(self) -> Sequence[LiveView]:
+        """The calls that live here. Not copies: read them at once."""
         ...
 
     def health(self) -> Mapping[str, tuple[bool, str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import ChannelDown, NotReached, SpeechError
 from engine.model import FRAME_BYTES, FRAME_MS, RATE, SILENCE, CallEvent, DialOrder, Digit, Sound, Status, Transcript
-from engine.ports import Incoming, Line, Progress, TransferEnd, TransferOrder, Why
+from engine.ports import Incoming, Line, LiveView, Progress, TransferEnd, TransferOrder, Why
 
 FRAME_S = FRAME_MS / 1000
 
@@ -466,6 +466,7 @@ class FakeRobot:
     hung_up: list[int] = field(default_factory=list)
     living: set[int] = field(default_factory=set)
     down: bool = False  # no call can be taken on
+    lives: list[LiveView] = field(default_factory=list)
     listeners: list[asyncio.Queue[CallEvent]] = field(default_factory=list)
     listened: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -511,6 +512,9 @@ class FakeRobot:
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(event)
+
+    def live(self) -> Sequence[LiveView]:
+        return self.lives
 
     def health(self) -> Mapping[str, tuple[bool, str]]:
         return self.parts

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from engine.ports import LiveView
 from engine.store.tables import Call, CallDetail
 from web.api.types import Id, Moment, Phone, Result, Status
 from web.paging import ListQuery
@@ -66,6 +67,18 @@ class CallOut(Told):
     currency: str
     ended_by: str | None
     recording: bool
+
+
+class LiveLine(Told):
+    at: datetime
+    who: Literal["robot", "subscriber"]
+    text: str
+
+
+class LiveOut(CallOut):
+    node: str = Field(description="The card where it stands; empty before the first one")
+    partial: str = Field(description="What the subscriber is just saying")
+    transcript: list[LiveLine]
 
 
 class CallFull(CallOut):
@@ -130,6 +143,18 @@ def _plain(row: Call) -> dict[str, Any]:
 
 def call_out(row: Call) -> CallOut:
     return CallOut.model_validate(_plain(row))
+
+
+def live_out(row: Call, view: LiveView | None) -> LiveOut:
+    lines = [{"at": at, "who": who, "text": text} for at, who, text in view.transcript] if view else []
+    return LiveOut.model_validate(
+        {
+            **_plain(row),
+            "node": view.node if view else "",
+            "partial": view.partial if view else "",
+            "transcript": lines,
+        }
+    )
 
 
 def call_full(row: Call, detail: CallDetail | None) -> CallFull:

@@ -18,10 +18,12 @@ from web.api.call_models import (
     CallOut,
     EventFilter,
     HungUp,
+    LiveOut,
     NewCall,
     RecordingQuery,
     call_full,
     call_out,
+    live_out,
 )
 from web.ask import Ask
 from web.paging import ListQuery, PageOf, told
@@ -89,9 +91,12 @@ async def listing(ask: Ask, query: CallFilter) -> PageOf[CallOut]:
 
 
 @routes.get("/calls/live", "Calls that are not over yet")
-async def living(ask: Ask, query: LiveFilter) -> PageOf[CallOut]:
+async def living(ask: Ask, query: LiveFilter) -> PageOf[LiveOut]:
+    """With what has been said so far, where the call lives in this engine."""
     where = Where(project_id=query.project_id, campaign_id=query.campaign_id, live=True)
-    return told(await ask.store.calls.page(query.slice, where, user=ask.user), call_out)
+    rows = await ask.store.calls.page(query.slice, where, user=ask.user)
+    views = {view.call_id: view for view in ask.robot.live()}
+    return told(rows, lambda row: live_out(row, views.get(row.id)))
 
 
 @routes.get("/calls/events", "What happens in calls, as it happens", produces=("text/event-stream",))
