@@ -92,10 +92,12 @@ class TelephoneLine:
             if self._transfer is not None and event.get("DialStatus") == "ANSWER":
                 self._transfer.join(self._loop.time())
         elif kind == "Hangup":
+            cause, sip = causes.number(event.get("Cause", "")), causes.number(event.get("TechCause", "")[:3])
             if self._timed_out:  # whatever the network then says to our cancelling
-                self.end(causes.NO_ANSWER if self.ringing.is_set() else causes.NO_USER)
-            else:
-                self.end(causes.number(event.get("Cause", "")), causes.number(event.get("TechCause", "")[:3]))
+                cause, sip = causes.NO_USER, 0
+            if self.ringing.is_set() and cause in (causes.NO_USER, causes.NO_ANSWER):
+                cause, sip = causes.NO_ANSWER, 0  # it rang: 480 is no absence then
+            self.end(cause, sip)
 
     def answer(self) -> None:
         if not self.answered.done():

@@ -105,7 +105,7 @@ documentation_language = en_US
 async def phones(folder: Path, asterisk: Asterisk, *, sip: int, theirs: int) -> AsyncGenerator[Supervised]:
     """The telephone network at 127.0.0.1:`sip`, whose one trunk leads to `theirs`."""
     folders = lay_out(folder)
-    modules = there(asterisk, [*NEEDED, "app_echo", "app_senddtmf"], IF_THERE)
+    modules = there(asterisk, [*NEEDED, "app_echo", "app_senddtmf", "res_clioriginate"], IF_THERE)
     files = {
         "asterisk.conf": ASTERISK.format(f=folders, a=asterisk),
         "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={module}\n" for module in modules),
