@@ -96,10 +96,15 @@ def tones(folder: Path) -> Path:
 
 
 def write_tone(file: Path, *, hertz: float, seconds: float) -> None:
-    samples = (8000 * math.sin(2 * math.pi * hertz * i / 8000) for i in range(int(8000 * seconds)))
     with wave.open(str(file), "wb") as out:
         out.setparams((1, 2, 8000, 0, "NONE", ""))
-        out.writeframes(array.array("h", map(int, samples)).tobytes())
+        out.writeframes(tone(hertz=hertz, seconds=seconds))
+
+
+def tone(*, hertz: float, seconds: float) -> bytes:
+    """PCM with pauses of 80 ms every 0.4 s, as words have."""
+    loudness = (8000 if i % 3200 < 2560 else 0 for i in range(int(8000 * seconds)))
+    return array.array("h", (int(a * math.sin(math.tau * hertz * i / 8000)) for i, a in enumerate(loudness))).tobytes()
 
 
 def _over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class Network:
     rtp_end: int = 39999
     ring_s: float = 0.3  # from the call to the answer, of those who answer
     long_ring_s: float = 8.0
+    pause_ms: int = 700  # of silence after which a subscriber takes the robot's words to be over
     operator_s: float = 3.0  # how long the operator stays after the greeting
 
 
@@ -99,12 +100,14 @@ def render(network: Network, asterisk: Asterisk, *, root: Path) -> Rendered:
             "robot": reachable(network.robot_host, network.robot_port),
             "robot_host": network.robot_host,
         },
+        "transmit_silence": False,  # with it WaitForSilence does not notice that no packets come
         "rtp": {"start": network.rtp_start, "end": network.rtp_end},
         "modules": there(asterisk, _MODULES, IF_THERE),
         "sounds": sounds,
         "ring_s": network.ring_s,
         "long_ring_s": network.long_ring_s,
         "operator_s": network.operator_s,
+        "pause_ms": network.pause_ms,
     }
     return write(_TEMPLATES, context, folders, asterisk)
 

@@ -129,6 +129,7 @@ def render(settings: Settings, asterisk: Asterisk, *, root: Path | None = None) 
     context = {
         "settings": settings,
         "transport": transport,
+        "transmit_silence": True,  # networks drop a call without packets
         "modules": there(asterisk, [*NEEDED, *OF_TRANSPORT[transport]], IF_THERE),
         "sip": _sip(settings.asterisk.sip.host, settings.asterisk.sip.port),
         "trunks": [_trunk(name, trunk, settings) for name, trunk in sorted(settings.trunks.items())],

@@ -13,11 +13,13 @@ from uuid import uuid4
 
 import pytest
 
+from channels import voice
 from channels.voice.pstn import SUBSCRIBERS, Network, Pstn, render
 from channels.voice.supervise import Supervised
 from engine.config import Settings
 from engine.errors import ConfigError
-from tests.asterisk import installed, live_network, tones, write_tone
+from engine.model import DialOrder
+from tests.asterisk import installed, live_network, tone, tones, write_tone
 
 pytestmark = pytest.mark.live
 
@@ -81,8 +83,8 @@ class World:
     def heard(self, call: str) -> list[float]:
         """Loudness of every 20 ms that came from the subscriber."""
         with wave.open(str(self.folder / f"{call}.wav")) as sound:
-            pcm = array.array("h", sound.readframes(sound.getnframes()))
-        return [max(map(abs, pcm[at : at + 160])) / 32768 for at in range(0, len(pcm), 160)]
+            pcm = sound.readframes(sound.getnframes())
+        return [_loudness(pcm[at : at + 320]) for at in range(0, len(pcm), 320)]
 
 
 @asynccontextmanager
@@ -107,6 +109,10 @@ async def world(folder: Path, *, patience_s: float = 2.0) -> AsyncGenerator[Worl
         finally:
             writer.close()
             await writer.wait_closed()
+
+
+def _loudness(frame: bytes) -> float:
+    return max(map(abs, array.array("h", frame))) / 32768
 
 
 def _spoken(loudness: list[float]) -> list[tuple[float, float]]:
@@ -144,8 +150,28 @@ async def test_who_says_yes_waits_for_the_end_of_the_prompt(tmp_path: Path) -> N
         call = here.dial(SUBSCRIBERS["yes"])
         await here.manager.until(Event="Hangup", Uniqueid=call)
         ((begins, ends),) = _spoken(here.heard(call))
-        assert PROMPT_S + 0.6 < begins < PROMPT_S + 1.4
+        assert PROMPT_S + 0.4 < begins < PROMPT_S + 1.2
         assert 0.5 < ends - begins < 0.7
+
+
+@pytest.mark.parametrize("transport", ["websocket", "audiosocket"])
+async def test_the_end_of_the_prompt_is_noticed_with_and_without_packets_of_silence(
+    tmp_path: Path, transport: str
+) -> None:
+    async with live_network(tmp_path, asterisk={"media": {"transport": transport}}) as (settings, _, _pstn):
+        up = asyncio.Event()
+        async with voice.open(settings, lambda works, _: up.set() if works else None) as channel:
+            await up.wait()
+            order = DialOrder("dz-yes", f"+790000000{SUBSCRIBERS['yes']}", "+74950000001", "main", record=False)
+            async with channel.dial(order, lambda _: None) as line:
+                await line.media.write(tone(hertz=300, seconds=PROMPT_S))
+                loudness = []
+                async for frame in line.media:
+                    loudness.append(_loudness(frame) if isinstance(frame, bytes) else 1.0)
+                    if len(loudness) == 200:
+                        break
+    ((begins, _ends),) = _spoken(loudness)
+    assert PROMPT_S + 0.4 < begins < PROMPT_S + 1.2
 
 
 async def test_who_interrupts_speaks_during_the_prompt(tmp_path: Path) -> None:
