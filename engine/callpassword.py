@@ -12,7 +12,7 @@ from datetime import datetime
 from engine.attempt import Desk
 from engine.errors import ChannelDown, NotReached
 from engine.model import CallEnd, CallEvent, DialOrder, Status
-from engine.records import PasswordCall
+from engine.records import PasswordCall, PasswordStore
 from engine.single import place
 from engine.stubborn import Abandoned
 from engine.tasks import surely
@@ -21,19 +21,20 @@ NORMAL = 16
 
 
 class CallPasswords:
-    def __init__(self, desk: Desk, ring_s: float = 6.0) -> None:
+    def __init__(self, desk: Desk, store: PasswordStore, ring_s: float = 6.0) -> None:
         self._desk = desk
+        self._store = store
         self._ring_s = ring_s
 
     async def ring(self, password_id: int) -> None:
         """Ring once. It counts as delivered from the first ringing, and is never billed, not even when it is picked up;
         if the telephony is away it is tried again until the password expires, then it has failed."""
         desk = self._desk
-        call = await desk.stubborn.until_done("password", lambda: desk.calls.password(password_id))
+        call = await desk.stubborn.until_done("password", lambda: self._store.password(password_id))
         if call is None:
             return
         desk.owned.add(call.call_id)
-        ringing = _Ringing(call, desk, self._ring_s)
+        ringing = _Ringing(call, desk, self._store, self._ring_s)
         try:
             await ringing.run()
         finally:
@@ -41,9 +42,10 @@ class CallPasswords:
 
 
 class _Ringing:
-    def __init__(self, call: PasswordCall, desk: Desk, ring_s: float) -> None:
+    def __init__(self, call: PasswordCall, desk: Desk, store: PasswordStore, ring_s: float) -> None:
         self._call = call
         self._desk = desk
+        self._store = store
         self._ring_s = ring_s
         self._dialed_at: datetime | None = None
         self._rang_at: datetime | None = None
@@ -102,7 +104,7 @@ class _Ringing:
         delivered = self._rang_at is not None
         try:
             await desk.stubborn.until_done("end", lambda: desk.calls.end(call.call_id, end))
-            await desk.stubborn.until_done("password", lambda: desk.calls.password_rang(call.id, delivered=delivered))
+            await desk.stubborn.until_done("password", lambda: self._store.password_rang(call.id, delivered=delivered))
         except Abandoned:
             pass  # said in the log; the row stays open for the next start
         finally:

@@ -17,7 +17,7 @@ from engine.callpassword import CallPasswords
 from engine.dialer import Dialer
 from engine.errors import ChannelDown
 from engine.ports import Contacts
-from engine.records import ActiveCampaign, CampaignStore
+from engine.records import ActiveCampaign, CampaignStore, PasswordStore
 from engine.recovery import recover, sweep
 from engine.rules.campaign import Campaign
 from engine.rules.plan import Blocked, Finished
@@ -44,6 +44,7 @@ class Campaigns:
         desk: Desk,
         contacts: Contacts,
         store: CampaignStore,
+        passwords: PasswordStore,
         *,
         ring_s: float = 6.0,
         recogniser_full: Callable[[], bool] = lambda: False,
@@ -53,7 +54,7 @@ class Campaigns:
         self._store = store
         self._recogniser_full = recogniser_full
         self._singles = SingleCalls(desk)
-        self._passwords = CallPasswords(desk, ring_s)
+        self._passwords = CallPasswords(desk, passwords, ring_s)
         self._dialers: dict[int, Dialer] = {}
         self._scheduled: dict[int, datetime] = {}
         self._known: dict[int, Campaign] = {}

@@ -115,6 +115,10 @@ class CallStore(Protocol):
         """Nothing was dialled: dialing -> queued."""
         ...
 
+
+class PasswordStore(Protocol):
+    """Call passwords, as far as they ring."""
+
     async def password(self, password_id: int) -> PasswordCall | None:
         """A call password whose state is `calling` and for which nothing was dialled; None else. Its call row becomes
         dialing in the same step."""

@@ -1,5 +1,5 @@
-"""The store in dictionaries: implements `Contacts`, `CampaignStore`, `CallStore` and `LineStore`, quick enough for a
-week of 100,000 contacts. Set `failure` and every method raises it."""
+"""The store in dictionaries: implements `Contacts`, `CampaignStore`, `CallStore`, `PasswordStore` and `LineStore`,
+quick enough for a week of 100,000 contacts. Set `failure` and every method raises it."""
 
 from __future__ import annotations
 

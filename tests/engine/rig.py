@@ -24,7 +24,7 @@ from engine.stubborn import Stubborn
 from engine.trunks import Limit, Trunks
 from tests.fakes import FakeVoiceChannel
 from tests.memory_store import MemoryStore
-from tests.virtual_time import LoopClock
+from tests.virtual_time import LoopClock, virtually
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # noon in Moscow
 FIRST, SECOND = Caller("+74950000001", "main"), Caller("+74950000002", "main")
@@ -33,6 +33,13 @@ TalkFn = Callable[[Line, Job], Awaitable[TalkLog]]
 
 def said(result: Result | None = None, ending: str = "hangup", **more: object) -> TalkLog:
     return TalkLog(ending, "robot", result, **more)  # type: ignore[arg-type]
+
+
+async def until(what: Callable[[], object], most_s: float = 36_000) -> None:
+    """Virtual time passes until it is so."""
+    async with asyncio.timeout(most_s):
+        while not what():  # noqa: ASYNC110 - on virtual time this waits for whatever happens next
+            await asyncio.sleep(0.5)
 
 
 async def short_talk(line: Line, job: Job) -> TalkLog:
@@ -116,7 +123,7 @@ class Rig:
         return Dialer(what, totals or Totals(), desk or self.desk(), self.store, self.store)
 
     def campaigns(self, desk: Desk | None = None) -> Campaigns:
-        return Campaigns(desk or self.desk(), self.store, self.store)
+        return Campaigns(desk or self.desk(), self.store, self.store, self.store)
 
     def contacts(self, count: int, campaign: int = 1, timezone: str = "Europe/Moscow") -> None:
         base = len(self.store.contacts)
@@ -125,3 +132,19 @@ class Rig:
 
     def starts(self) -> list[float]:
         return [at for at, _ in self.voice.dialled]
+
+
+Main = Callable[[Campaigns], Awaitable[None]]
+
+
+def running(rig: Rig, main: Main) -> None:
+    """`main` beside the running engine, which drains afterwards."""
+
+    async def both() -> None:
+        campaigns = rig.campaigns()
+        task = asyncio.ensure_future(campaigns.run())
+        await main(campaigns)
+        await campaigns.drain()
+        await task
+
+    virtually(both)
