@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from engine.campaigns import Campaigns
+from engine.chores import Chores
 from engine.journal import LiveCall, LiveJournal
 from engine.model import CallEvent
 from engine.rules.why import Why
@@ -25,12 +26,24 @@ class Health:
 
     def __init__(self) -> None:
         self._parts: dict[str, tuple[bool, str]] = {}
+        self._closing = False
 
     def tell(self, part: str, works: bool, words: str = "") -> None:
         before = self._parts.get(part)
         self._parts[part] = (works, words)
         if before is None or before[0] != works:
-            log.log(logging.INFO if works else logging.ERROR, "part changed", extra={"part": part, "works": works})
+            log.log(
+                logging.INFO if works or self._closing else logging.ERROR,
+                "part changed",
+                extra={"part": part, "works": works},
+            )
+
+    def works(self, part: str) -> bool:
+        return self._parts.get(part, (False, ""))[0]
+
+    def close(self) -> None:
+        """From now on parts end because they are told to."""
+        self._closing = True
 
     def parts(self) -> Mapping[str, tuple[bool, str]]:
         return dict(self._parts)
@@ -75,13 +88,15 @@ class Watch:
 
 
 class RunningRobot:
-    def __init__(self, campaigns: Campaigns, journal: LiveJournal, health: Health) -> None:
+    def __init__(self, campaigns: Campaigns, chores: Chores, journal: LiveJournal, health: Health) -> None:
         self._campaigns = campaigns
+        self._chores = chores
         self._journal = journal
         self._health = health
 
     def nudge(self, campaign: int | None = None) -> None:
         self._campaigns.nudge(campaign)
+        self._chores.nudge()
 
     def why(self, campaign: int) -> Why | None:
         return self._campaigns.why(campaign)

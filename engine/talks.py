@@ -136,7 +136,7 @@ class Conversation:
         return TransferOrder(to, self._job.caller.trunk, transfer.ring_s, transfer.caller_id or self._job.caller.number)
 
 
-def _vars(job: Job) -> dict[str, Value]:
+def _vars(job: Job) -> Mapping[str, Value]:
     """What the contact brings, and who is talked to."""
     given = {name: value for name, value in job.fields.items() if value is not None}
     return given | {"phone": job.phone, "number": job.caller.number, "direction": job.direction, "attempt": job.attempt}

@@ -1,0 +1,260 @@
+"""The composition root: settings in, a running robot out. Nothing else knows who implements what.
+
+Settings ─▶ store ─▶ Asterisk ─▶ speech ─▶ telephone ─▶ desk: talks, campaigns, router ─▶ web ─▶ ready
+                                     (left in the opposite order: Asterisk is stopped last)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asr import _catalogue as models
+from channels.voice import channel as telephone
+from channels.voice import install, render, supervise
+from engine import plugins
+from engine.attempt import Desk, Job
+from engine.call import Senses
+from engine.campaigns import Campaigns
+from engine.chores import Chores
+from engine.clock import SystemClock
+from engine.config import Settings
+from engine.errands import open_web
+from engine.errors import ConfigError, DozvonError
+from engine.journal import LiveJournal
+from engine.library import StoredMaterials, StoredScenarios
+from engine.ports import Recognizer, Synthesizer, Vad
+from engine.prompts import Prompts
+from engine.recordings import Recordings
+from engine.robot import Health, RunningRobot, Watch
+from engine.router import Router
+from engine.rules.billing import Tariff, Tariffs
+from engine.rules.campaign import Caller
+from engine.store import Store, migrate, open_store
+from engine.stubborn import Stubborn
+from engine.talks import Talks
+from engine.tasks import beside, kept_alive
+from engine.trunks import Limit, Trunks
+from tts import _auto as voices
+from tts import cached
+from web.app import make_app, serve
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 30.0
+READY_S = 60.0
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running robot."""
+
+    settings: Settings
+    store: Store
+    robot: RunningRobot
+    journal: LiveJournal
+    campaigns: Campaigns
+    url: str
+    warnings: tuple[str, ...]  # what a person should know before real calls are made
+
+
+async def run(settings: Settings, *, ready: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT, then drain: no new calls, live ones have half a minute."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as app:
+        for warning in app.warnings:
+            log.warning(warning)
+        ready(app.url)
+        await stop.wait()
+        log.info("stopping: no new calls, live ones are waited for")
+        await app.campaigns.drain(GRACE_S)
+
+
+@asynccontextmanager
+async def running(settings: Settings, progress: Progress = lambda what, share: None) -> AsyncGenerator[App]:
+    """Everything started and connected while the block runs. Raises ConfigError or InstallError with the mend."""
+    await asyncio.to_thread(_prepare_folders, settings)
+    health, journal, clock, stubborn = Health(), LiveJournal(), SystemClock(), Stubborn()
+    async with AsyncExitStack() as stack:
+        await migrate(settings.database_url)
+        store = await stack.enter_async_context(
+            open_store(settings.database_url, max_retries=settings.max_retries, max_call_s=settings.max_call_s)
+        )
+        await store.numbers.sync([number.model_dump() for number in settings.numbers], now=clock.now())
+        await store.numbering.load()
+        if settings.asterisk.mode == "embedded":
+            await _asterisk(settings, stack, health, progress)
+        recognizers, deafness, capacity = await _ears(settings, stack)
+        synthesizer = await _voice(settings, stack)
+        errands = await stack.enter_async_context(open_web(settings.data_dir, settings.webhooks.allow_hosts))
+        prompts = Prompts(
+            synthesizer, language=settings.speech.language, folder=settings.data_dir / "materials",
+            material=StoredMaterials(store).prompt,
+        )  # fmt: skip
+        vad = await _vad(settings, stack)
+        senses = Senses(vad, lambda name: recognizers.get(name) or recognizers[""], prompts, errands, clock)
+        talks = Talks(StoredScenarios(store), senses, prompts, journal, clock, language=settings.speech.language)
+        recordings = await stack.enter_async_context(Recordings(settings.data_dir).running())
+        line = await stack.enter_async_context(
+            telephone.open(settings, lambda up, words: health.tell("telephony", up, words))
+        )
+        trunks = Trunks({name: Limit(t.channels, t.calls_per_second) for name, t in settings.trunks.items()})
+
+        async def keep(job: Job, files: tuple[str, str]) -> str:
+            return await recordings.keep(job.uid, files)
+
+        desk = Desk(line, talks.prepare, store.calls, trunks, journal, clock, stubborn, _tariffs(settings), keep)
+        campaigns = Campaigns(
+            desk,
+            store.queue,
+            store.running,
+            store.passwords,
+            ring_s=settings.call_password.ring_s,
+            recogniser_full=capacity,
+        )
+        callers = {n.number: Caller(n.number, n.trunk) for n in settings.numbers}
+        router = Router(desk, store.lines, callers.get)
+        chores = Chores(store, clock, campaigns.nudge)
+        robot = RunningRobot(campaigns, chores, journal, health)
+        watch = Watch(health, settings.data_dir, store.ping, {"recogniser": deafness})
+        await stack.enter_async_context(
+            beside(
+                campaigns.run(),
+                kept_alive("inbound", router.run),
+                kept_alive("watch", watch.run),
+                kept_alive("filling", chores.fill),
+                kept_alive("tidying", chores.tidy),
+            )
+        )
+        web = make_app(settings, store, robot)
+        port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
+        stack.callback(journal.close)
+        stack.callback(health.close)
+        await _until_ready(campaigns, health)
+        url = settings.http.public_url if settings.http.port else f"http://{settings.http.host}:{port}"
+        yield App(settings, store, robot, journal, campaigns, url, _warnings(settings))
+
+
+# --- the parts --------------------------------------------------------------------------------------------------------
+
+
+def _prepare_folders(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        for folder in ("recordings", "messages", "materials", "prompts", "models"):
+            (settings.data_dir / folder).mkdir(exist_ok=True)
+        secret_key(settings.secret_key_file)
+    except OSError as error:
+        raise ConfigError(f"{settings.data_dir} cannot be used ({error.strerror}): name another data_dir") from None
+
+
+def secret_key(file: Path) -> str:
+    """The installation's key; made on first use, readable by its owner only."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(48), "ascii")
+    return file.read_text("ascii").strip()
+
+
+async def _asterisk(settings: Settings, stack: AsyncExitStack, health: Health, progress: Progress) -> None:
+    found = await asyncio.to_thread(install.install, progress)
+    transport = settings.asterisk.media.transport
+    if transport not in found.transports:
+        raise ConfigError(
+            f"Asterisk {'.'.join(map(str, found.version))} has no {transport}: "
+            f"set asterisk.media.transport to {' or '.join(sorted(found.transports))}"
+        )
+    rendered = await asyncio.to_thread(render.render, settings, found)
+
+    def state(works: bool, words: str) -> None:
+        health.tell("asterisk", works, words)
+
+    await stack.enter_async_context(supervise.running(found, rendered, state))
+
+
+async def _ears(
+    settings: Settings, stack: AsyncExitStack
+) -> tuple[Mapping[str, Recognizer], Callable[[], tuple[bool, str]], Callable[[], bool]]:
+    """The recognisers by name ("" is the default), how they are, and whether they have no room."""
+    speech = settings.speech
+    choice = models.choose(
+        speech.recognizer,
+        speech.recognizers,
+        language=speech.language,
+        data_dir=settings.data_dir,
+        workers=speech.workers,
+    )
+    default = await _open("asr", choice.name, choice.options, settings, stack)
+    recognizers: dict[str, Recognizer] = {"": default, "default": default, choice.name: default}
+    for name, options in speech.recognizers.items():
+        if name not in recognizers:
+            recognizers[name] = await _open("asr", name, options, settings, stack)
+
+    def how() -> tuple[bool, str]:
+        load = default.load()
+        return load.workers > 0, "" if load.workers else "no recogniser process is alive: one is being started"
+
+    def full() -> bool:
+        load = default.load()
+        return bool(load.live >= load.capacity)
+
+    return recognizers, how, full
+
+
+async def _voice(settings: Settings, stack: AsyncExitStack) -> Synthesizer:
+    choice = voices.choose(settings.speech.synthesizer, settings.speech.synthesizers)
+    inner = await _open("tts", choice.name, choice.options, settings, stack)
+    identity = f"{choice.name}:{getattr(inner, 'identity', '')}"
+    opened = cached.open(cached.Settings(), data_dir=settings.data_dir, inner=inner, identity=identity)
+    return await stack.enter_async_context(opened)
+
+
+async def _vad(settings: Settings, stack: AsyncExitStack) -> Callable[[], Vad]:
+    made: Callable[[], Vad] = await _open("asr", "vad", {}, settings, stack)
+    return made
+
+
+async def _open(kind: str, name: str, options: Mapping[str, Any], settings: Settings, stack: AsyncExitStack) -> Any:
+    module = plugins.load(kind, name)
+    try:
+        chosen = module.Settings(**options)
+    except ValueError as error:
+        raise ConfigError(f"{kind} {name}: {' '.join(str(error).split())}") from None
+    return await stack.enter_async_context(module.open(chosen, data_dir=settings.data_dir))
+
+
+def _tariffs(settings: Settings) -> Tariffs:
+    return Tariffs([Tariff(t.prefix, t.per_minute, t.first_s, t.step_s) for t in settings.billing.tariffs])
+
+
+async def _until_ready(campaigns: Campaigns, health: Health) -> None:
+    """Calls can be made; or say why not, and go on: an external Asterisk may come later."""
+    try:
+        async with asyncio.timeout(READY_S):
+            while not (campaigns.recovered and health.works("telephony")):  # noqa: ASYNC110 - no one part tells of both
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        works, words = health.parts().get("telephony", (False, "Asterisk does not answer"))
+        raise DozvonError(f"no calls can be made: {words if not works else 'the store does not answer'}") from None
+
+
+def _warnings(settings: Settings) -> tuple[str, ...]:
+    speech = settings.speech
+    choice = models.choose(speech.recognizer, speech.recognizers, language=speech.language, data_dir=settings.data_dir)
+    real = [name for name, trunk in settings.trunks.items() if not trunk.host.startswith("127.")]
+    if choice.demonstration and real:
+        return (f"trunk {real[0]} leads to real people, but speech is recognised by {choice.why}. {choice.better}",)
+    return ()

@@ -1,0 +1,49 @@
+"""What talks take from the store: scenarios and materials."""
+
+from __future__ import annotations
+
+from engine.errors import InputError, Problem
+from engine.store import Store
+from scenarios.check import load
+from scenarios.document import Scenario
+from scenarios.problems import ScenarioError
+from scenarios.talk import Prompt
+
+KEPT = 200
+
+
+class StoredScenarios:
+    """`engine.talks.Scenarios`. A version never changes, so a parsed one is kept."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._parsed: dict[tuple[int, int], Scenario] = {}
+
+    async def latest(self, scenario_id: int) -> tuple[int, Scenario]:
+        scenario = await self._store.scenarios.get(scenario_id, user=None)
+        key = (scenario_id, scenario.version)
+        if key not in self._parsed:
+            row = await self._store.scenarios.version(scenario_id, scenario.version, user=None)
+            try:
+                parsed = load(row.graph)
+            except ScenarioError as error:
+                problems = [Problem(p.path, p.code, str(p)) for p in error.problems]
+                raise InputError(f"scenario {scenario_id} cannot be run: mend it in the editor", problems) from None
+            if len(self._parsed) >= KEPT:
+                self._parsed.pop(next(iter(self._parsed)))
+            self._parsed[key] = parsed
+        return scenario.version, self._parsed[key]
+
+
+class StoredMaterials:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def prompt(self, material_id: int) -> Prompt:
+        """A material as something that can be said. Raises NotFound, or InputError for one that has no sound."""
+        row = await self._store.materials.get(material_id, user=None)
+        if row.kind == "audio" and row.path:
+            return Prompt(audio=row.path)
+        if row.kind == "tts" and row.text:
+            return Prompt(text=row.text, voice=row.voice)
+        raise InputError(f"material {material_id} is of kind {row.kind}: only tts and audio can be said")
