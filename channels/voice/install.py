@@ -17,6 +17,7 @@ from engine.errors import InstallError
 
 Version = tuple[int, int, int]
 
+SYSTEM_CONF = Path("/etc/asterisk/asterisk.conf")
 SUITE = "sid"  # the only suite of Debian's that has asterisk
 OLDEST: Version = (18, 0, 0)
 ADVICE = (
@@ -127,7 +128,7 @@ def _system() -> Asterisk | None:
     version = version_of([program])
     if version is None:
         return None
-    said = _directories(Path("/etc/asterisk/asterisk.conf"))
+    said = _directories(SYSTEM_CONF)
     root = Path("/")
     modules = [*said.get("astmoddir", ()), *(found for glob in _SYSTEM_MODULES for found in root.glob(glob[1:]))]
     data = [*said.get("astdatadir", ()), *map(Path, _SYSTEM_DATA)]
