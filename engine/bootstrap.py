@@ -267,21 +267,18 @@ def _front_end() -> None:
 
 def _asterisk() -> bool:
     """An Asterisk new enough, the system's or unpacked into the cache; was there anything to do?"""
-    from channels.voice import install
-
-    told = [""]
-
-    def tell(what: str, share: float) -> None:
-        line = f"Asterisk: {what} {share:.0%}" if 0 < share < 1 else f"Asterisk: {what}"
-        if what != told[0].partition("|")[0] or share >= float(told[0].partition("|")[2]) + 0.1:
-            told[0] = f"{what}|{share}"
-            say(line)
-
-    found = install.find()
-    if found is not None and "websocket" in found.transports:
-        return False
-    install.install(tell)
-    return True
+    with subprocess.Popen(
+        [str(PYTHON), "-m", "engine", "asterisk", "install", "--brief"], cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        told = 0
+        for line in process.stdout:
+            say(f"Asterisk: {line.strip()}")
+            told += 1
+    if process.returncode:
+        raise SetupError("there is no Asterisk yet, and without it no calls: do what is said above and run again")
+    return bool(told)
 
 
 if __name__ == "__main__":

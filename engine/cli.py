@@ -154,7 +154,8 @@ def _content(words: _Words) -> None:
 
 def _parts(words: _Words) -> None:
     asterisk = words.group("asterisk", "the Asterisk under the robot")
-    asterisk.add("install", "asterisk:install", "find one that is new enough, or unpack one")
+    install = asterisk.add("install", "asterisk:install", "find one that is new enough, or unpack one")
+    install.add_argument("--brief", action="store_true", help="say nothing if there is nothing to do")
     render = asterisk.add("render", "asterisk:render", "write its configuration from dozvon.yaml")
     render.add_argument("--to", type=Path, metavar="DIR", help="where (the data folder)")
     asterisk.add("run", "asterisk:run", "start it alone, in the foreground")

@@ -24,14 +24,16 @@ def install(args: argparse.Namespace) -> int:
     """One that is new enough; fetched if need be."""
     from channels.voice import install as installer
 
-    told = ""
+    there = installer.find()
+    if args.brief and there is not None and "websocket" in there.transports:
+        return 0
+    last = ("", -1.0)
 
     def tell(what: str, share: float) -> None:
-        nonlocal told
-        line = f"{what} {share:.0%}"
-        if line != told:
-            told = line
-            say(f"  {line}")
+        nonlocal last
+        if what != last[0] or share >= last[1] + 0.1:
+            last = (what, share)
+            say(f"{what} {share:.0%}")
 
     for line in installer.describe(installer.install(tell)):
         say(line)

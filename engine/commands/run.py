@@ -11,15 +11,15 @@ from engine.commands import run, say, settings
 def up(args: argparse.Namespace) -> int:
     """The robot in the foreground until it is told to stop."""
     loaded = settings(args)
-    from engine import app
+    from engine.app import run as serve
 
-    run(app.run(loaded, ready=lambda url: say(f"dozvon ready {url}")))
+    run(serve(loaded, ready=lambda url: say(f"dozvon ready {url}")))
     return 0
 
 
 def demo(args: argparse.Namespace) -> int:
     """The demonstration; without a terminal it ends by itself."""
-    from engine import demo as shown
+    from engine.demo import run as show
 
     once = args.once or not (sys.stdin.isatty() and sys.stdout.isatty())
-    return int(run(shown.run(once=once, calls=args.calls, port=args.port)))
+    return int(run(show(once=once, calls=args.calls, port=args.port)))

@@ -174,3 +174,41 @@ def test_a_reader_that_goes_away_is_no_failure_to_tell(home: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["sh", "-c", script], cwd=home, env=env, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert done.stderr == ""
+
+
+TESTED = """
+dozvon: 1
+name: A
+start: ask
+nodes:
+  ask:
+    kind: recognize
+    say: "Да?"
+    filters: [{voice: [да], goto: yes}, {other: true, goto: bye}, {silence: true, goto: bye}]
+  yes: {kind: goal, tag: agreed, next: bye}
+  bye: {kind: hangup}
+tests:
+  - {name: agrees, subscriber: [{say: "да"}], expect: {path: [ask, yes, bye], result: goal}}
+  - {name: silent, expect: {path: [ask, %s]}}
+"""
+
+
+@pytest.mark.parametrize("sound", [[], ["--audio"]])
+def test_a_scenarios_own_tests_are_run(home: Path, sound: list[str]) -> None:
+    (home / "right.yaml").write_text(TESTED % "bye", "utf-8")
+    (home / "wrong.yaml").write_text(TESTED % "yes", "utf-8")
+    right = dozvon("scenario", "test", "right.yaml", *sound, cwd=home)
+    assert (right.returncode, right.stderr) == (0, "")
+    assert right.stdout.splitlines()[-1] == "right.yaml: 2 passed, 0 failed"
+    assert ("'да' was heard as 'да'" in right.stdout) == bool(sound)
+    wrong = dozvon("scenario", "test", "right.yaml", "wrong.yaml", *sound, cwd=home)
+    assert wrong.returncode == 1
+    assert "wrong.yaml: ✓ agrees" in wrong.stdout
+    assert "wrong.yaml: ✗ silent" in wrong.stdout
+    assert wrong.stdout.splitlines()[-1] == "wrong.yaml: 1 passed, 1 failed"
+
+
+def test_a_scenario_without_tests_is_not_proved(home: Path) -> None:
+    (home / "none.yaml").write_text("{dozvon: 1, name: A, start: b, nodes: {b: {kind: hangup}}}")
+    done = dozvon("scenario", "test", "none.yaml", cwd=home)
+    assert (done.returncode, "no tests" in done.stdout) == (1, True)
