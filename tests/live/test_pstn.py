@@ -15,6 +15,7 @@ import pytest
 
 from channels import voice
 from channels.voice.pstn import SUBSCRIBERS, Network, Pstn, render
+from channels.voice.render import render as render_robot
 from channels.voice.supervise import Supervised
 from engine.config import Settings
 from engine.errors import ConfigError
@@ -223,6 +224,25 @@ async def test_the_network_calls_in(tmp_path: Path) -> None:
         await here.manager.until(Event="UserEvent", UserEvent="Heard")
         await here.manager.until(Event="Hangup")
         assert len(_spoken(here.heard(came["Uniqueid"]))) == 1
+
+
+async def test_many_calls_at_once_and_a_reload_in_the_middle_of_them(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        calls = [here.dial(SUBSCRIBERS["yes"]) for _ in range(30)]
+        for _ in calls:
+            await here.manager.until(Event="OriginateResponse", Response="Success")
+        trunks = {**here.settings.model_dump(by_alias=True)["trunks"], "another": {"host": "127.0.0.7"}}
+        changed = here.settings.model_validate({**here.settings.model_dump(by_alias=True), "trunks": trunks})
+        rendered = render_robot(changed, here.asterisk.asterisk)
+        assert rendered.changed >= {"pjsip.conf"}
+        (rendered.folder / "extensions.conf").write_text(_DIALPLAN.format(folder=tmp_path, patience_s=2.0), "utf-8")
+        assert await here.asterisk.reload(rendered)
+        assert "another" in await here.asterisk.cli("pjsip show endpoints")
+        for _ in calls:
+            assert (await here.manager.until(Event="Hangup"))["Cause"] == "16"
+        for call in calls:
+            ((begins, _ends),) = _spoken(here.heard(call))
+            assert PROMPT_S + 0.4 < begins < PROMPT_S + 1.5
 
 
 async def test_a_stranger_gets_no_call_through(tmp_path: Path) -> None:
