@@ -103,6 +103,8 @@ class TelephoneLine:
         if not self.answered.done():
             self.answered.set_result(None)
             self._progress("answered")
+            if not self.media.carried:
+                self._lost()  # the first link must come as soon as any other
 
     def end(self, cause: int, sip: int = 0) -> None:
         """The call is down."""

@@ -116,6 +116,7 @@ class Stream:
         self._generation = 0  # counts flushes: what belongs to an older one does not matter any more
         self._marks = 0
         self._mark = ""  # the one that is waited for
+        self._late_at = 0.0
         self._wants_mark = False
         self._settled = True  # nothing written is still to be played
         self._change: asyncio.Future[None] | None = None
@@ -297,11 +298,12 @@ class Stream:
             if not self._settled and not sent:
                 self._settle()
         elif not self._settled:
-            if self._mark and now > self._until + MARK_LATE_S:
+            if self._mark and now > self._late_at:
                 self._settle()
             elif self._wants_mark and not self._mark:
                 self._marks += 1
                 self._mark = f"m{self._generation}.{self._marks}"
+                self._late_at = self._until + MARK_LATE_S
                 link.mark(self._mark)
 
     def _take(self, size: int) -> memoryview:

@@ -37,6 +37,7 @@ WINDOW_S = 12.0  # 600 frames: well below XOFF at 900
 CHUNK = 25 * FRAME_BYTES  # 8000 bytes; larger messages are read by Asterisk in one stall
 HANDSHAKE_S = 5.0
 MAX_MESSAGE = 65536
+CHATTER = f"{__name__}.picows"
 BIN, TEXT, CLOSE = WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.CLOSE
 FLUSH = b'{"command":"FLUSH_MEDIA"}'
 
@@ -49,9 +50,10 @@ class WebSocketLink(WSListener):
     marks = True
     steady = False
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, known: Callable[[WSTransport], None]) -> None:
         self.ready = True
         self._stream = stream
+        self._known = known
         self._transport: WSTransport | None = None
         self._rest = b""
 
@@ -59,6 +61,7 @@ class WebSocketLink(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        self._known(transport)
         if not self._stream.attach(self):
             self.close()
 
@@ -144,41 +147,57 @@ class WebSocketLink(WSListener):
             log.warning("asterisk refused a media command", extra={"error": str(event.get("error_text", ""))[:200]})
 
 
-class _Complaints(logging.Handler):
-    """What picows tells of connections that it drops, as one line of ours; its chatter is dropped."""
+class _Strangers(logging.Handler):
+    """One line for each connection that never became a media link, made of picows' own many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._why: dict[str, str] = {}  # connections without a handshake, by picows' name for them
 
     def emit(self, record: logging.LogRecord) -> None:
-        why = record.getMessage()
-        if record.levelno >= logging.WARNING or why.startswith(("Disconnect because", "Handshake timeout")):
-            log.warning("media connection dropped", extra={"why": why[:200]})
+        said = record.getMessage()
+        if said.startswith("New connection accepted"):
+            self._why[record.name] = "no handshake"
+        elif said.startswith("Disconnected"):
+            if record.name in self._why:
+                log.warning("media connection refused", extra={"why": self._why.pop(record.name)})
+        elif record.name in self._why:
+            self._why[record.name] = said[:200]
+        elif record.levelno >= logging.WARNING:
+            log.warning("media link broke its protocol", extra={"why": said[:200]})
+
+    def known(self, transport: WSTransport) -> None:
+        """It is a media link now."""
+        fd = transport.underlying_transport.get_extra_info("socket").fileno()
+        self._why.pop(f"{CHATTER}.{fd}", None)
 
 
-def _route(request: WSUpgradeRequest, find: Find) -> WSUpgradeResponseWithListener | None:
+def _route(request: WSUpgradeRequest, find: Find, strangers: _Strangers) -> WSUpgradeResponseWithListener | None:
     """The link for this connection; None (404) if no call waits for one."""
     where = urlsplit(request.path.decode("latin-1"))
     calls = parse_qs(where.query, max_num_fields=8).get("call", [])
     protocols = str(request.headers.get("Sec-WebSocket-Protocol", ""))
     stream = find(calls[0]) if where.path == "/media" and len(calls) == 1 else None
     if stream is None or not stream.expecting or "media" not in {p.strip() for p in protocols.split(",")}:
-        log.warning("media connection refused", extra={"known": stream is not None})
         return None
     response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": "media"})
-    return WSUpgradeResponseWithListener(response, WebSocketLink(stream))
+    return WSUpgradeResponseWithListener(response, WebSocketLink(stream, strangers.known))
 
 
 @asynccontextmanager
 async def listen(host: str, port: int, find: Find) -> AsyncGenerator[int]:
     """Take media connections while the block runs; gives the port. `find` says which stream a call id belongs to."""
 
+    strangers = _Strangers()
+    chatter = logging.Logger(CHATTER, logging.INFO)
+    chatter.addHandler(strangers)
+
     def factory(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | None:
         try:
-            return _route(request, find)
+            return _route(request, find, strangers)
         except ValueError:
-            log.warning("media connection refused", extra={"known": False})
             return None
 
-    chatter = logging.Logger(f"{__name__}.picows", logging.INFO)
-    chatter.addHandler(_Complaints())
     server = await ws_create_server(
         factory,
         host,
