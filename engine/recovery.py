@@ -29,8 +29,11 @@ SETTLED = timedelta(minutes=2)  # a younger row may be one whose writer has not 
 async def recover(desk: Desk, contacts: Contacts, campaigns: Mapping[int, Campaign]) -> int:
     """At the start: what lives in Asterisk and is not ours is dropped, every open call that is not ours is settled; how
     many. Raises what the store or the telephony raise: do it again then."""
+    began = desk.clock.now()  # what is begun from now on is this engine's, though its writer may not know it yet
     lived = await desk.voice.drop_strangers(desk.knows)
-    lost = [call for call in await desk.calls.open_calls() if call.call_id not in desk.owned]
+    lost = [
+        call for call in await desk.calls.open_calls() if call.call_id not in desk.owned and call.created_at < began
+    ]
     await _settle(desk, contacts, campaigns, lost)
     if lost:
         log.warning("calls of an earlier run settled", extra={"calls": len(lost), "alive": len(lived)})
