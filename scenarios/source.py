@@ -219,6 +219,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _written(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Rare line breaks would come back as spaces from a plain or a single-quoted text."""
+    style = '"' if re.search("[\\x85\u2028\u2029]", text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _written)
+
+
 def problems_of(source: str | bytes | Mapping[Any, Any]) -> tuple[dict[str, Any] | None, list[Problem]]:
     """`read`, with its refusal as a list."""
     try:

@@ -36,7 +36,10 @@ _TYPES = {
 
 def told(error: ValidationError, raw: Any, at: tuple[str | int, ...], card: str, type: Any) -> Iterator[Problem]:
     seen: set[tuple[str, str]] = set()
-    for item in error.errors(include_url=False):
+    found = error.errors(include_url=False)
+    for item in found:
+        if item["type"] == "too_short" and any(len(other["loc"]) > len(item["loc"]) for other in found):
+            continue  # wrong members are not counted, which says nothing new
         kind, loc = item["type"], _located(item["loc"], raw, item["type"])
         path = pointer(*at, *loc)
         code, what, meant = _worded(kind, loc, item, type)
