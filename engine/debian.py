@@ -139,7 +139,7 @@ def _libraries(prefix: Path) -> list[Path]:
     """Library folders, and those one below that hold shared libraries of their own: a RUNPATH names the real system."""
     folders = [folder for glob in ("usr/lib/*-linux-*", "lib/*-linux-*") for folder in sorted(prefix.glob(glob))]
     folders += [prefix / "usr/lib", prefix / "lib"]
-    private = {file.parent for folder in folders[:-2] for file in folder.glob("*/lib*.so.*")}
+    private = {file.parent for folder in folders[:-2] for file in folder.glob("*/lib*.so*")}
     return [folder for folder in folders if folder.is_dir()] + sorted(private)
 
 
