@@ -17,7 +17,7 @@ from engine.tasks import surely
 
 log = logging.getLogger(__name__)
 PING_S = 1.0
-BUSY = 0.7  # of a core: what a worker's streams may need together
+BUSY = 0.5  # of a core: what a worker's streams may need together, media and database beside it
 MOST_STREAMS = 200
 
 
@@ -132,6 +132,7 @@ class Worker:
     def send(self, kind: Kind, number: int = 0, payload: bytes = b"") -> None:
         if self.streams and self._pipe is not None and not self._pipe.send(kind, number, payload):
             log.error("recogniser worker does not read, ending it", extra={"pid": self.pid})
+            self.streams = 0
             self._pipe.kill()
 
     def take(self, number: int, listener: Listener) -> None:

@@ -13,10 +13,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from asr._catalogue import demo_model, is_demo
+from asr._catalogue import demo_model, is_demo, is_model
 from asr._pool import Load, Pool, PoolHearing
 from asr._process import Limits
-from asr._vosk import graph_folder, takes_grammar
 from engine.errors import ConfigError
 
 
@@ -80,9 +79,7 @@ def check(model: Path) -> int:
     """The size of a model's files. Raises ConfigError if this is no folder of a Kaldi model that vosk can load."""
     if not model.is_dir():
         raise ConfigError(f"there is no Vosk model in {model}: `dozvon models install NAME` fetches one")
-    acoustic = (model / "am" / "final.mdl", model / "final.mdl")
-    graph = graph_folder(model)
-    if not any(file.is_file() for file in acoustic) or not (takes_grammar(model) or (graph / "HCLG.fst").is_file()):
+    if not is_model(model):
         raise ConfigError(
             f"{model} is no Kaldi model: it needs am/final.mdl and graph/HCLG.fst, or HCLr.fst and Gr.fst"
         )

@@ -106,6 +106,20 @@ async def test_a_hung_worker_is_given_up_within_the_limit_and_replaced() -> None
         assert await says(one) == "hello"
 
 
+async def test_a_worker_that_does_not_read_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    async with pool(limits=replace(QUICK, hang_s=60.0)) as one:
+        os.kill(one.pids[0], signal.SIGSTOP)
+        hearing = one.listen()
+        for _ in range(5):  # more than may wait for it, twice over
+            for _ in range(100 * 50):
+                hearing.push(SILENCE)
+            hearing.drop()
+            hearing = one.listen()
+        await until(one, lambda load: load.restarts == 1 and load.ready == 1)
+        assert await says(one) == "hello"
+    assert len([record for record in caplog.records if "does not read" in record.message]) == 1
+
+
 async def test_a_stopped_process_is_replaced_though_nobody_listens() -> None:
     async with pool() as one:
         os.kill(one.pids[0], signal.SIGSTOP)
