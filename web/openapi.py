@@ -159,12 +159,16 @@ def _answer(route: Route, refs: dict[tuple[type[BaseModel], str], str]) -> Json:
         schema = {"$ref": REFS.format(model=refs[model, "serialization"])}
         return {"description": route.summary, "content": {"application/json": {"schema": schema}}}
     if route.produces:
-        text = {"type": "string"}
-        return {"description": route.summary, "content": {kind: {"schema": text} for kind in route.produces}}
+        content = {
+            kind: {"schema": {"type": "object" if kind.endswith("json") else "string"}} for kind in route.produces
+        }
+        return {"description": route.summary, "content": content}
     return {"description": "Done"}
 
 
 def _problem(status: int, code: str) -> Json:
+    if status == 416:  # told by the file server itself, which says nothing more
+        return {"description": TITLES[code]["en"]}
     answer: Json = {
         "description": TITLES[code]["en"],
         "content": {CONTENT_TYPE: {"schema": {"$ref": REFS.format(model=ProblemDocument.__name__)}}},

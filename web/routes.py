@@ -27,7 +27,7 @@ from web.problems import invalid
 from web.words import language_of
 
 API = "/api/v1"
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**53 - 1  # every program's JSON can hold it
 _PARAM = re.compile(r"\{(\w+)\}")
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,7 +81,7 @@ class Document:
         assert kind in content or (not content and body is None), f"{method} {path}: {kind} is not described"
         if body is not None and kind.endswith("json"):
             schema = {**content[kind].get("schema", {}), "components": self.description["components"]}
-            errors = [f"{e.json_path}: {e.message}" for e in OAS31Validator(schema).iter_errors(body)]
+            errors = [f"{e.json_path}: {e.message[:200]}" for e in OAS31Validator(schema).iter_errors(body)]
             assert not errors, f"{method} {path}: {errors[:5]}"
 
 
@@ -170,16 +173,24 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables: a copy of it is quicker than to make them anew."""
+    file = tmp_path_factory.mktemp("template") / "dozvon.db"
+    asyncio.run(migrate(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
 @pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[Store]:
-    await migrate(settings.database_url)
+async def store(settings: Settings, template: Path) -> AsyncIterator[Store]:
+    shutil.copy(template, settings.data_dir / "dozvon.db")
     async with open_store(settings.database_url) as store:
         await store.numbers.sync([n.model_dump() for n in settings.numbers], now=START)
         yield store
 
 
-@pytest.fixture
-async def world(settings: Settings, store: Store) -> AsyncIterator[World]:
+@asynccontextmanager
+async def serving(settings: Settings, store: Store) -> AsyncGenerator[World]:
     robot, clock = FakeRobot(), HandClock()
     app = make_app(settings, store, robot, clock=clock)
     async with serve(app, "127.0.0.1", 0) as port:
@@ -193,6 +204,12 @@ async def world(settings: Settings, store: Store) -> AsyncIterator[World]:
 
 
 @pytest.fixture
+async def world(settings: Settings, store: Store) -> AsyncIterator[World]:
+    async with serving(settings, store) as world:
+        yield world
+
+
+@pytest.fixture
 async def anna(world: World) -> Client:
     return await world.person("anna@example.com")
 
@@ -200,3 +217,63 @@ async def anna(world: World) -> Client:
 @pytest.fixture
 async def boris(world: World) -> Client:
     return await world.person("boris@example.com")
+
+
+GRAPH: Json = {
+    "dozvon": 1,
+    "name": "Приглашение",
+    "language": "ru",
+    "start": "hello",
+    "fields": {"name": {"type": "string", "default": ""}},
+    "nodes": {
+        "hello": {"kind": "play", "say": "Здравствуйте, {{ name }}! Придёте?", "next": "ask"},
+        "ask": {
+            "kind": "recognize",
+            "filters": [
+                {"voice": ["да", "приду"], "goto": "agreed"},
+                {"voice": ["нет"], "goto": "bye"},
+                {"silence": True, "goto": "bye"},
+                {"other": True, "goto": "bye"},
+            ],
+        },
+        "agreed": {"kind": "goal", "tag": "confirmed", "next": "bye"},
+        "bye": {"kind": "hangup"},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A project with everything that a campaign needs."""
+
+    project: int
+    scenario: int
+    segment: int
+    blacklist: int
+    number: str = NUMBERS[0]
+
+    def campaign(self, **more: Any) -> Json:
+        return {
+            "name": "Autumn",
+            "scenario_id": self.scenario,
+            "segment_ids": [self.segment],
+            "blacklist_ids": [self.blacklist],
+            "numbers": [self.number],
+            **more,
+        }
+
+
+async def open_shop(client: Client, number: str = NUMBERS[0]) -> Shop:
+    project = (await client.made("/projects", {"name": "Shop"}))["id"]
+    path = f"/projects/{project}"
+    scenario = await client.made(path + "/scenarios", {"name": "Invite", "graph": GRAPH})
+    people = [{"phone": f"+7900123456{n}", "fields": {"name": f"N{n}"}} for n in range(5)]
+    segment = await client.made(path + "/segments", {"name": "All", "contacts": people})
+    blacklist = await client.made(path + "/segments", {"name": "Never", "kind": "blacklist"})
+    await client.made("/numbers/rent", {"numbers": [number]})
+    return Shop(project, scenario["id"], segment["id"], blacklist["id"], number)
+
+
+@pytest.fixture
+async def shop(anna: Client) -> Shop:
+    return await open_shop(anna)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+
+from pydantic import BaseModel
 
 from engine.rules import why as reasons
 from engine.store.campaigns import Progress as Counted
@@ -13,25 +16,44 @@ from web.api.campaign_models import CampaignFields, CampaignOut, CampaignPatch, 
 from web.ask import Ask
 from web.problems import wrong
 
+Columns = dict[str, Any]
 
-def values(ask: Ask, body: CampaignFields | CampaignPatch, project_zone: str) -> dict[str, Any]:
-    """What is given, as the store's columns. Raises InputError where the platform's settings allow less."""
-    plain = body.model_dump(exclude_none=True, exclude_unset=isinstance(body, CampaignPatch), by_alias=True)
+
+def values(ask: Ask, body: CampaignFields | CampaignPatch, project_zone: str, row: Campaign | None = None) -> Columns:
+    """What is given, as the store's columns; over `row`, if there is one. Raises InputError where the installation's
+    settings allow less."""
     if body.retry is not None and body.retry.attempts > ask.settings.max_retries:
         raise wrong(ask.language, "/retry/attempts", "less_than_equal", "most", limit=ask.settings.max_retries)
-    limits = plain.pop("limits", None)
-    if limits is not None:
-        plain["max_goals"], plain["max_spend"] = limits["max_goals"], limits["max_spend"]
-    if body.schedule is not None and "schedule" in plain:
-        schedule = body.schedule
-        plain["start_at"] = schedule.start_at
-        plain["schedule"] = {
-            "start_at": schedule.start_at.isoformat() if schedule.start_at else None,
-            "timezone": schedule.timezone or project_zone,
-            "local_to": schedule.local_to,
-            "windows": [window.model_dump(by_alias=True) for window in schedule.windows],
-        }
+    given = body.model_fields_set if row is not None else set(type(body).model_fields)
+    plain: Columns = body.model_dump(include=given, exclude_none=True, by_alias=True)
+    if row is not None:
+        for name, before in (("limits", _limits(row)), ("retry", row.retry), ("schedule", row.schedule)):
+            part: BaseModel | None = getattr(body, name)
+            if part is not None:  # a patch may give some of the fields only
+                after = part.model_dump(by_alias=True)
+                plain[name] = dict(before) | {key: after[key] for key in part.model_fields_set}
+    if "limits" in plain:
+        plain |= plain.pop("limits")
+    if "schedule" in plain:
+        plain["schedule"], plain["start_at"] = _schedule(plain["schedule"], project_zone)
     return plain
+
+
+def _schedule(given: Columns, project_zone: str) -> tuple[Columns, datetime | None]:
+    start_at = given.get("start_at")
+    if isinstance(start_at, str):
+        start_at = datetime.fromisoformat(start_at)
+    schedule = {
+        "start_at": start_at.isoformat() if start_at else None,
+        "timezone": given.get("timezone") or project_zone,
+        "local_to": given.get("local_to") or "subscriber",
+        "windows": given.get("windows") or [],
+    }
+    return schedule, start_at
+
+
+def _limits(row: Campaign) -> Columns:
+    return {"max_goals": row.max_goals, "max_spend": row.max_spend}
 
 
 async def one(ask: Ask, row: Campaign) -> CampaignOut:
@@ -77,7 +99,7 @@ def _out(ask: Ask, row: Campaign, totals: CampaignTotals | None, progress: Count
         {
             **{column.key: getattr(row, column.key) for column in row.__table__.columns},
             "pause_reason": row.pause_reason or None,
-            "limits": {"max_goals": row.max_goals, "max_spend": row.max_spend},
+            "limits": _limits(row),
             "schedule": {
                 "start_at": row.start_at,
                 "timezone": schedule.get("timezone") or ask.settings.timezone,

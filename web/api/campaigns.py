@@ -79,7 +79,7 @@ async def get(ask: Ask, campaign_id: int) -> CampaignOut:
 async def patch(ask: Ask, campaign_id: int, body: CampaignPatch) -> CampaignOut:
     row = await _mine(ask, campaign_id, "manager")
     project = await ask.store.projects.get(row.project_id, user=ask.user)
-    settings = views.values(ask, body, project.timezone)
+    settings = views.values(ask, body, project.timezone, row)
     changed = await ask.store.campaigns.change(campaign_id, settings, user=ask.user)
     ask.robot.nudge(campaign_id)
     return await views.one(ask, changed)

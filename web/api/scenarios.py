@@ -114,7 +114,7 @@ class Script(Given):
     version: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
 
 
-class LineOut(Told):
+class SaidOut(Told):
     who: Literal["robot", "subscriber", "system"]
     text: str
     node: str
@@ -131,7 +131,7 @@ class VisitOut(Told):
 
 class Rehearsed(Told):
     path: list[str]
-    transcript: list[LineOut]
+    transcript: list[SaidOut]
     ending: str = Field(description="hangup, left or failed; empty when the talk never ended")
     reason: str
     result: str | None
@@ -235,7 +235,7 @@ def _played(graph: dict[str, Any], body: Script) -> Rehearsal:
 def _rehearsed(played: Rehearsal, language: str) -> Rehearsed:
     return Rehearsed(
         path=list(played.path),
-        transcript=[LineOut.model_validate(line) for line in played.transcript],
+        transcript=[SaidOut.model_validate(line) for line in played.transcript],
         ending=played.ending,
         reason=played.reason,
         result=played.result,
