@@ -23,7 +23,7 @@ HANGUP = "hangup"  # where `goto` may lead beside cards
 def check(given: str | bytes | Mapping[Any, Any] | Scenario | Draft, known: Iterable[str] = ()) -> list[Problem]:
     """All problems of a document, errors and warnings. `known`: what contacts bring beside the fields."""
     if isinstance(given, Scenario):
-        given = given.to_dict()
+        given = Draft(given, ())  # it could be read, or it would not be there
     draft = given if isinstance(given, Draft) else read(given)
     problems = list(draft.problems)
     if draft.scenario is not None:

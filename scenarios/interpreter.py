@@ -48,7 +48,8 @@ class Interpreter:
 
     def __init__(self, scenario: Scenario) -> None:
         if not scenario.verdict:
-            problems = check(scenario)
+            # A name unknown here may be a field of the project; one that nobody brings fails its card.
+            problems = [p for p in check(scenario) if p.code != "unknown_name"]
             if any(p.is_error for p in problems):
                 raise ScenarioError(problems)
             scenario.verdict.append(True)

@@ -52,7 +52,7 @@ def test_a_right_one_has_no_problems() -> None:
         ({"a": ask({"dtmf": "1x", "goto": "bye"})}, ("/nodes/a/filters/0/dtmf", "bad_pattern")),
         ({"a": ask({"voice": "да", "goto": "nobody"})}, ("/nodes/a/filters/0/goto", "nowhere")),
         (
-            {"a": ask({"voice": "да", "goto": "b", "port": "p"}, {"dtmf": "2", "goto": "bye", "port": "p"}), "b": say()},
+            {"a": ask({"voice": "да", "goto": "b", "port": "p"}, {"dtmf": 2, "goto": "bye", "port": "p"}), "b": say()},
             ("/nodes/a/filters/1/port", "same_port"),
         ),
         (

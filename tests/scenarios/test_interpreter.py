@@ -256,7 +256,15 @@ def test_doubling_variables_are_bounded() -> None:
 
 def test_a_scenario_with_errors_is_not_walked() -> None:
     with pytest.raises(ScenarioError):
-        Interpreter(parse(document({"a": {"kind": "play", "say": "{{ nobody }}", "next": "bye"}})))
+        Interpreter(parse(document({"a": {"kind": "play", "say": "Привет", "next": "nobody"}})))
+
+
+def test_a_field_of_the_project_is_spoken_of_and_fails_its_card_where_nobody_brings_it() -> None:
+    interpreter = Interpreter(parse(document({"a": {"kind": "play", "say": "{{ city }}", "next": "bye"}})))
+    assert interpreter.start({"city": "Тверь"}, now=NOON).state.ending == ""
+    failed = interpreter.start({}, now=NOON).state
+    assert failed.ending == "failed"
+    assert "city" in failed.reason
 
 
 def test_events_that_mean_nothing_change_nothing() -> None:
