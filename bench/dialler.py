@@ -173,7 +173,7 @@ def campaign(contacts: int) -> Campaign:
         windows=(window("10:00", "20:00", range(1, 6)),),
         timezone="Europe/Moscow",
         retry=Retry(attempts=3, interval_s=3600),
-        pace=per_hour(max(60, contacts * 2 // 100)),
+        pace=per_hour(max(60, contacts * 3 // 200)),
         max_concurrent=max(10, contacts // 2000),
         record=False,
     )

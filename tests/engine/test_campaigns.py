@@ -176,6 +176,8 @@ def test_a_crash_loses_nobody_and_dials_no_answered_one_again(after_s: float) ->
     assert not rig.voice.living, "what the dead engine left in Asterisk is dropped"
     again = {order.phone for _, order in rig.voice.dialled[dialled_before:]}
     assert not again & {f"+7900{id:07d}" for id in answered_before}
+    for id in answered_before:
+        assert rig.store.ends(id)[-1].status is Status.ANSWERED
     assert {row.closed for row in rig.store.contacts.values()} == {"answered"}
     assert all(row.end is not None for row in rig.store.calls.values())
     uids = [order.id for _, order in rig.voice.dialled]
