@@ -83,8 +83,10 @@ def test_attributes_are_counted_right(body: str, count: int) -> None:
 
 
 def test_every_file_begins_with_its_purpose() -> None:
+    """A test's name is its purpose; everything else says what it is for."""
+    files = [file for file in _python() if not file.name.startswith("test_") and file.name != "conftest.py"]
     silent = [
-        _name(file) for file in _python() if not (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").strip()
+        _name(file) for file in files if not (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").strip()
     ]
     assert silent == []
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 
-from engine.commands import say, settings
+from engine.commands import run, say, settings
 
 
 def list_models(args: argparse.Namespace) -> int:
@@ -24,3 +26,30 @@ def list_models(args: argparse.Namespace) -> int:
     if choice.better:
         say(f"for people: {choice.better}")
     return 0
+
+
+def install(args: argparse.Namespace) -> int:
+    """Fetch a model, or take it from an archive. Raises InstallError with what there is or what went wrong."""
+    loaded = settings(args, quiet=True)
+    from asr._download import install as fetched
+
+    folder = run(fetched(args.name, loaded.data_dir, archive=args.archive, progress=_progress()))
+    say(f"{args.name} is in {folder}; `dozvon check` says whether it is the one in use")
+    return 0
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Lines on a terminal overwrite each other; elsewhere every tenth is told."""
+    terminal, last = sys.stderr.isatty(), -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        tenth = done * 10 // total if total else 0
+        if terminal:
+            sys.stderr.write(f"\r{done / 1e6:.0f} of {total / 1e6:.0f} MB ")
+        elif tenth > last:
+            sys.stderr.write(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB\n")
+        last = max(last, tenth)
+        sys.stderr.flush()
+
+    return tell

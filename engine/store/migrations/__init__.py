@@ -1,0 +1,1 @@
+"""Alembic: how a database of an older version gets the tables of this one."""
