@@ -75,19 +75,18 @@ async def open_store(url: str, *, max_retries: int = 3, max_call_s: float = 600.
     """
     db = Database(url)
     numbering = Numbering(db)
-    segments = Segments(db, numbering)
     try:
         yield Store(
             db=db,
             users=Users(db),
             projects=Projects(db),
-            segments=segments,
+            segments=Segments(db, numbering),
             materials=Materials(db),
             scenarios=Scenarios(db),
             numbers=Numbers(db),
             campaigns=Campaigns(db),
             filling=Filling(db),
-            running=Running(db, segments, max_retries=max_retries, max_call_s=max_call_s),
+            running=Running(db, max_retries=max_retries, max_call_s=max_call_s),
             queue=Queue(db, numbering),
             calls=Calls(db, numbering),
             lines=Lines(db),

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal, or_, select, union_all, update
 
 from engine.errors import InputError, Problem
 from engine.model import CallEnd, Contact, Status
 from engine.records import OpenCall, SingleCall
 from engine.rules.campaign import Caller
 from engine.rules.phone import normalise
+from engine.store import statements
 from engine.store.access import LARGEST, RAW, absent, create, one
 from engine.store.database import Database
 from engine.store.numbering import Numbering
@@ -25,7 +26,6 @@ from engine.store.settling import detail, end_call
 from engine.store.tables import Call, CallDetail, CampaignContact, Member, Number, Project, Scenario
 from engine.store.types import EPOCH
 
-_ORDER = ("queued", "dialing", "ringing", "answered")
 SORTS = {"created_at": Call.created_at}
 FEW_PROJECTS = 40
 
@@ -147,31 +147,7 @@ class Calls:
     # --- engine.records.CallStore
 
     async def progressed(self, call_id: int, status: Status, at: datetime, *, number: str = "") -> None:
-        values: dict[str, Any] = {"status": status.value}
-        if status is Status.RINGING:
-            values["ringing_at"] = at
-        elif status is Status.ANSWERED:
-            values["answered_at"] = at
-        if number:
-            values["number"] = number
-        before = _ORDER[: _ORDER.index(status.value)]
-        async with self._db.write() as session:
-            row = (
-                await session.execute(
-                    update(Call)
-                    .where(Call.id == call_id, Call.ended_at.is_(None), Call.status.in_(before))
-                    .values(**values)
-                    .returning(Call.contact_id, Call.leased_until),
-                    execution_options=RAW,
-                )
-            ).first()
-            if row is not None and row[0] is not None and status is Status.ANSWERED:
-                await session.execute(
-                    update(CampaignContact)
-                    .where(CampaignContact.id == row[0], CampaignContact.leased_until == row[1])
-                    .values(answered=True),
-                    execution_options=RAW,
-                )
+        await self._db.transact(_progressed, call_id, status, at, number)
 
     async def open_calls(self) -> Sequence[OpenCall]:
         row = CampaignContact
@@ -185,8 +161,7 @@ class Calls:
             return [_open_call(call, contact) for call, contact in found.tuples()]
 
     async def end(self, call_id: int, end: CallEnd) -> bool:
-        async with self._db.write() as session:
-            return await end_call(self._db, session, call_id, end, self._numbering.operator) is not None
+        return await self._db.transact(end_call, call_id, end, self._numbering.operator)
 
     async def queued(self) -> Sequence[int]:
         async with self._db.read() as session:
@@ -232,6 +207,19 @@ class Calls:
                 .values(status="queued"),
                 execution_options=RAW,
             )
+
+
+def _progressed(connection: Connection, call_id: int, status: Status, at: datetime, number: str) -> None:
+    told = {
+        "call": call_id,
+        "status": status.value,
+        "number": number,
+        "ringing_at": at if status is Status.RINGING else None,
+        "answered_at": at if status is Status.ANSWERED else None,
+    }
+    row = connection.execute(statements.PROGRESSED, told).first()
+    if row is not None and row.contact_id is not None and status is Status.ANSWERED:
+        connection.execute(statements.ANSWERED, {"contact": row.contact_id, "leased_until": row.leased_until})
 
 
 def _seen_by(user: int | None) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
-"""One database, SQLite or PostgreSQL, as two doors: `read` and `write`.
+"""One database, SQLite or PostgreSQL, as two doors: `read` and `write`, and a quick way through each.
 
-    read  ─▶ any of several connections, each statement by itself
-    write ─▶ SQLite: the one writer, BEGIN IMMEDIATE, in turn     PostgreSQL: a transaction of its own
+    read, glance    ─▶ any of several connections, each statement by itself
+    write, transact ─▶ SQLite: the one writer, BEGIN IMMEDIATE, in turn     PostgreSQL: a transaction of its own
 
 So "database is locked" never shows within this process; another process is waited for. A database that is away, full or
 too busy is StoreDown, and the pool heals by itself: each connection is tried before use.
@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from sqlalchemy import event, exc, text
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -37,6 +38,15 @@ _SQLITE_DOWN = {5, 6, 7, 8, 10, 13, 14}
 _PG_DOWN = ("08", "53", "57", "58", "40001", "40P01", "55P03")
 
 
+_SQLITE: dict[str, Any] = {
+    "json_serializer": dump,
+    "json_deserializer": json.loads,
+    "connect_args": {"timeout": BUSY_S, "cached_statements": 512, "check_same_thread": False},
+}
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
 class Database:
     """The doors. `kind` is sqlite or postgresql."""
 
@@ -50,12 +60,18 @@ class Database:
             self._turn = asyncio.Lock()
             self.engine = self._sqlite(pool_size=1, writes=True)
             self._reader = self._sqlite(pool_size=READERS, writes=False)
+            plain = self.url.set(drivername="sqlite")
+            self._hand = create_engine(plain, **_SQLITE, pool_size=1, max_overflow=0, poolclass=QueuePool)
+            _prepared(self._hand, writes=True)
+            self._eye = create_engine(plain, **_SQLITE, pool_size=1, max_overflow=0, poolclass=QueuePool)
+            _prepared(self._eye, writes=False)
+            self._writing, self._looking = ThreadPoolExecutor(1, "store"), ThreadPoolExecutor(1, "store-look")
         elif self.kind == "postgresql":
             self.engine = create_async_engine(
                 self.url,
                 pool_size=POOL,
                 max_overflow=POOL,
-                pool_timeout=CONNECT_S,
+                pool_timeout=BUSY_S,
                 pool_pre_ping=True,
                 json_serializer=dump,
                 json_deserializer=json.loads,
@@ -67,39 +83,8 @@ class Database:
 
     def _sqlite(self, *, pool_size: int, writes: bool) -> AsyncEngine:
         Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(
-            self.url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=BUSY_S,
-            json_serializer=dump,
-            json_deserializer=json.loads,
-            connect_args={"timeout": BUSY_S, "cached_statements": 512},
-        )
-
-        @event.listens_for(engine.sync_engine, "connect")
-        def _prepare(connection: Any, _: Any) -> None:
-            connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-            cursor = connection.cursor()
-            for pragma in (
-                "journal_mode=WAL",
-                "synchronous=FULL",  # an attempt is on the disk before anybody's telephone rings
-                "foreign_keys=ON",
-                "temp_store=MEMORY",
-                "cache_size=-65536",
-                "journal_size_limit=67108864",
-            ):
-                cursor.execute(f"PRAGMA {pragma}")
-            if not writes:
-                cursor.execute("PRAGMA query_only=ON")
-            cursor.close()
-
-        if writes:
-
-            @event.listens_for(engine.sync_engine, "begin")
-            def _begin(connection: Any) -> None:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-
+        engine = create_async_engine(self.url, **_SQLITE, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_S)
+        _prepared(engine.sync_engine, writes=writes)
         return engine
 
     @asynccontextmanager
@@ -122,6 +107,40 @@ class Database:
                 await stack.enter_async_context(session.begin())
                 yield session
 
+    async def transact(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `write`, for what runs for every call: on SQLite the whole of `work` is one trip to the writer's thread.
+
+        Cancelled, it is finished first: all of it is done, or none."""
+        with told():
+            if self._turn is None:
+                async with self.engine.begin() as connection:
+                    return await connection.run_sync(work, *args, **kwargs)
+
+            def run() -> T:
+                with self._hand.begin() as connection:
+                    return work(connection, *args, **kwargs)
+
+            async with self._turn:
+                done = asyncio.get_running_loop().run_in_executor(self._writing, run)
+                try:
+                    return await asyncio.shield(done)
+                except asyncio.CancelledError:
+                    await asyncio.wait([done])
+                    raise
+
+    async def glance(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `read`, for what is asked for every call."""
+        with told():
+            if self._turn is None:
+                async with self._reader.connect() as connection:
+                    return await connection.run_sync(work, *args, **kwargs)
+
+            def run() -> T:
+                with self._eye.connect() as connection:
+                    return work(connection, *args, **kwargs)
+
+            return await asyncio.get_running_loop().run_in_executor(self._looking, run)
+
     def insert(self, table: type[Table]) -> postgresql.Insert:
         """An insert that knows ON CONFLICT; both dialects write it alike."""
         if self.kind == "sqlite":
@@ -136,6 +155,36 @@ class Database:
     async def close(self) -> None:
         await self._reader.dispose()
         await self.engine.dispose()
+        if self._turn is not None:
+            self._writing.shutdown()
+            self._looking.shutdown()
+            self._hand.dispose()
+            self._eye.dispose()
+
+
+def _prepared(engine: Engine, *, writes: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # an attempt is on the disk before anybody's telephone rings
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+            "journal_size_limit=67108864",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        if not writes:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    if writes:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -9,22 +9,23 @@ one for each contact, and the earliest of a million is found by a dozen index se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, CursorResult, and_, case, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, and_, case, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine.model import CallEnd, Contact, Due
 from engine.rules.window import known
+from engine.store import statements
 from engine.store.access import RAW
 from engine.store.database import Database
 from engine.store.numbering import Numbering
-from engine.store.settling import end_call
-from engine.store.tables import Call, Campaign, CampaignContact, CampaignTotals, CampaignZone
-from engine.store.types import moment
+from engine.store.settling import settle
+from engine.store.tables import Call, CampaignContact, CampaignTotals, CampaignZone
 
 Row = CampaignContact
 ANSWERED_BEFORE = 100  # how many contacts of a crash are closed in one lease, so that it stays short
@@ -41,85 +42,59 @@ class Queue:
     def __init__(self, db: Database, numbering: Numbering) -> None:
         self._db = db
         self._numbering = numbering
+        self._take = statements.take(db.kind)
 
     async def next_due(self, campaign: int) -> Due | None:
         """The earliest open contact; of zones equally due the easternmost, whose evening comes first."""
-        earliest = (
-            select(func.min(Row.due_at))
-            .where(
-                Row.campaign_id == CampaignZone.campaign_id,
-                Row.timezone == CampaignZone.timezone,
-                Row.due_at.is_not(None),
-            )
-            .scalar_subquery()
-        )
-        async with self._db.read() as session:
-            rows = await session.execute(
-                select(CampaignZone.timezone, CampaignZone.opens_at, earliest).where(
-                    CampaignZone.campaign_id == campaign
-                )
-            )
+        rows = await self._db.glance(_zones, campaign)
         dues = [
             Due(at if opens_at is None else max(at, opens_at), timezone)
-            for timezone, opens_at, at in rows.tuples()
+            for timezone, opens_at, at in rows
             if at is not None
         ]
         return min(dues, key=lambda due: (due.at, -_offset(due)), default=None)
 
     async def lease(self, campaign: int, timezone: str, *, now: datetime, until: datetime) -> Contact | None:
         """As the port says. A contact whose attempt was answered before a crash is closed here instead of leased."""
-        candidate = (
-            select(Row.id)
-            .where(Row.campaign_id == campaign, Row.timezone == timezone, Row.due_at <= now, self._open(now))
-            .order_by(Row.due_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        take = (
-            update(Row)
-            .where(Row.id == candidate)
-            .values(
-                due_at=case((Row.answered, None), else_=moment(until)),
-                leased_until=case((Row.answered, None), else_=moment(until)),
-                closed=case((Row.answered, "answered"), else_=""),
-                closed_at=case((Row.answered, moment(now)), else_=None),
-                attempts=Row.attempts + case((Row.answered, 0), else_=1),
+        return await self._db.transact(self._lease, campaign, timezone, now, until)
+
+    def _lease(
+        self, connection: Connection, campaign: int, timezone: str, now: datetime, until: datetime
+    ) -> Contact | None:
+        which = {"campaign": campaign, "timezone": timezone, "now": now, "until": until}
+        for _ in range(ANSWERED_BEFORE):
+            row = connection.execute(self._take, which).first()
+            if row is None:
+                return None
+            if row.answered:
+                closed = {**dict.fromkeys(statements.COUNTED, 0), "campaign": campaign, "closings": 1}
+                connection.execute(statements.TOTALS, closed)
+                continue
+            uid = new_uid()
+            attempt = {
+                "uid": uid,
+                "campaign": campaign,
+                "contact": row.id,
+                "attempt": row.attempts,
+                "phone": row.phone,
+                "fields": row.fields,
+                "until": until,
+                "now": now,
+            }
+            call_id = connection.execute(statements.ATTEMPT, attempt).scalar_one()
+            return Contact(
+                id=row.id,
+                campaign_id=campaign,
+                phone=row.phone,
+                timezone=timezone,
+                call_id=call_id,
+                uid=uid,
+                attempt=row.attempts,
+                leased_until=until,
+                first_number=row.first_number,
+                fields=row.fields,
             )
-            .returning(Row.id, Row.phone, Row.attempts, Row.first_number, Row.fields, Row.answered)
-        )
-        async with self._db.write() as session:
-            for _ in range(ANSWERED_BEFORE):
-                taken = (await session.execute(take, execution_options=RAW)).first()
-                if taken is None:
-                    return None
-                ident, phone, attempt, first_number, fields, answered = taken
-                if answered:
-                    await _closed(session, campaign, 1)
-                    continue
-                uid = new_uid()
-                project = select(Campaign.project_id).where(Campaign.id == campaign).scalar_subquery()
-                call_id = await session.scalar(
-                    insert(Call)
-                    .values(
-                        uid=uid,
-                        kind="campaign",
-                        direction="outbound",
-                        project_id=project,
-                        campaign_id=campaign,
-                        contact_id=ident,
-                        attempt=attempt,
-                        phone=phone,
-                        status="dialing",
-                        fields=fields,
-                        leased_until=until,
-                        created_at=now,
-                    )
-                    .returning(Call.id)
-                )
-                assert call_id is not None
-                return Contact(ident, campaign, phone, timezone, call_id, uid, attempt, until, first_number, fields)
-            return None
+        return None
 
     async def postpone(self, campaign: int, timezone: str, *, now: datetime, until: datetime | None) -> int:
         """As the port says; those of the zone who become due before `until` wait for it too."""
@@ -128,7 +103,7 @@ class Queue:
             async with self._db.write() as session:
                 shut = (
                     update(Row)
-                    .where(due, self._open(now))
+                    .where(due, _open(campaign, timezone, now))
                     .values(
                         due_at=None,
                         leased_until=None,
@@ -140,7 +115,9 @@ class Queue:
                 await _closed(session, campaign, closed)
                 return closed
         async with self._db.read() as session:
-            count_of = await session.scalar(select(func.count()).select_from(Row).where(due, self._open(now)))
+            count_of = await session.scalar(
+                select(func.count()).select_from(Row).where(due, _open(campaign, timezone, now))
+            )
         if count_of:
             async with self._db.write() as session:
                 await session.execute(
@@ -157,28 +134,7 @@ class Queue:
 
     async def settle(self, contact: Contact, end: CallEnd, *, next_at: datetime | None, closed: str) -> bool:
         """As the port says; the end is counted once, however often it is written."""
-        async with self._db.write() as session:
-            await end_call(self._db, session, contact.call_id, end, self._numbering.operator)
-            result = end.talk.result.value if end.talk is not None and end.talk.result is not None else ""
-            held = await session.scalar(
-                update(Row)
-                .where(Row.id == contact.id, Row.leased_until == contact.leased_until)
-                .values(
-                    due_at=next_at,
-                    leased_until=None,
-                    answered=False,
-                    status=end.status.value,
-                    result=result,
-                    first_number=case((Row.first_number == "", end.number), else_=Row.first_number),
-                    closed="" if next_at is not None else closed or "done",
-                    closed_at=None if next_at is not None else end.ended_at,
-                )
-                .returning(Row.id),
-                execution_options=RAW,
-            )
-            if held is not None and next_at is None:
-                await _closed(session, contact.campaign_id, 1)
-            return held is not None
+        return await self._db.transact(settle, contact, end, next_at, closed, self._numbering.operator)
 
     async def release(self, contact: Contact, *, due_at: datetime) -> None:
         """As the port says. A lease that was lost meanwhile is left alone; the attempt's row goes all the same."""
@@ -196,17 +152,17 @@ class Queue:
                 execution_options=RAW,
             )
 
-    @staticmethod
-    def _open(now: datetime) -> ColumnElement[bool]:
-        return not_(
-            select(CampaignZone.campaign_id)
-            .where(
-                CampaignZone.campaign_id == Row.campaign_id,
-                CampaignZone.timezone == Row.timezone,
-                CampaignZone.opens_at > now,
-            )
-            .exists()
-        )
+
+def _open(campaign: int, timezone: str, now: datetime) -> ColumnElement[bool]:
+    return not_(
+        select(CampaignZone.campaign_id)
+        .where(CampaignZone.campaign_id == campaign, CampaignZone.timezone == timezone, CampaignZone.opens_at > now)
+        .exists()
+    )
+
+
+def _zones(connection: Connection, campaign: int) -> Sequence[Any]:
+    return connection.execute(statements.EARLIEST, {"campaign": campaign}).all()
 
 
 async def _closed(session: AsyncSession, campaign: int, count: int) -> None:

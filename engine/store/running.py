@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from engine.model import Contact
 from engine.records import ActiveCampaign
 from engine.rules import campaign as rules
 from engine.rules.outcome import Totals
+from engine.store import statements
 from engine.store.access import RAW
 from engine.store.database import Database
-from engine.store.segments import Segments
+from engine.store.segments import on_list
 from engine.store.tables import Campaign, CampaignTotals, Member, Number, Project
 from engine.store.types import moment
 
@@ -23,9 +24,8 @@ log = logging.getLogger(__name__)
 
 
 class Running:
-    def __init__(self, db: Database, segments: Segments, *, max_retries: int, max_call_s: float) -> None:
+    def __init__(self, db: Database, *, max_retries: int, max_call_s: float) -> None:
         self._db = db
-        self._segments = segments
         self._max_retries = max_retries
         self._max_call_s = max_call_s
 
@@ -100,13 +100,12 @@ class Running:
             return changed is not None
 
     async def barred(self, contact: Contact) -> bool:
-        async with self._db.read() as session:
-            row = (
-                await session.execute(
-                    select(Campaign.project_id, Campaign.blacklist_ids).where(Campaign.id == contact.campaign_id)
-                )
-            ).first()
-        return row is not None and await self._segments.barred(row[0], contact.phone, row[1])
+        return await self._db.glance(_barred, contact)
+
+
+def _barred(connection: Connection, contact: Contact) -> bool:
+    row = connection.execute(statements.LISTS, {"campaign": contact.campaign_id}).first()
+    return row is not None and on_list(connection, row.project_id, contact.phone, row.blacklist_ids)
 
 
 def as_api(row: Campaign, timezone: str) -> Mapping[str, Any]:

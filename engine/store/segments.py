@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, case, cast, delete, literal, select, true, update
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, delete, literal, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.errors import InputError, Problem
+from engine.store import statements
 from engine.store.access import RAW, absent, change, create, one, only
-from engine.store.audience import Added, Person, add_people, pour
+from engine.store.audience import Added as Added
+from engine.store.audience import Person as Person
+from engine.store.audience import add_people, pour
 from engine.store.database import Database
 from engine.store.numbering import Numbering
 from engine.store.outcomes import outcome_is
@@ -230,16 +233,7 @@ class Segments:
 
     async def barred(self, project_id: int | None, phone: str, blacklists: Sequence[int] = ()) -> bool:
         """Is the number on one of these segments, or did it opt out of the project's calls? Two index seeks."""
-        async with self._db.read() as session:
-            listed = select(literal(1)).where(
-                SegmentContact.segment_id.in_(list(blacklists)), SegmentContact.phone == phone
-            )
-            if blacklists and await session.scalar(listed.limit(1)):
-                return True
-            if project_id is None:
-                return False
-            out = select(literal(1)).where(OptOut.project_id == project_id, OptOut.phone == phone)
-            return bool(await session.scalar(out))
+        return await self._db.glance(on_list, project_id, phone, blacklists)
 
     async def opt_outs(self, project_id: int, ask: Ask, *, user: int | None) -> Page[OptOut]:
         """Raises NotFound."""
@@ -272,3 +266,12 @@ class Segments:
         ]
         if problems:
             raise InputError("a segment is not there", problems)
+
+
+def on_list(connection: Connection, project_id: int | None, phone: str, blacklists: Sequence[int]) -> bool:
+    if blacklists:
+        listed = {"lists": list(blacklists), "phone": phone}
+        if connection.execute(statements.LISTED, listed).first() is not None:
+            return True
+    out = {"project": project_id, "phone": phone}
+    return project_id is not None and connection.execute(statements.OPTED_OUT, out).first() is not None

@@ -1,163 +1,145 @@
 """The end of a call, and everything that is counted by it, in one transaction.
 
-    CallEnd ─▶ calls, call_details ─▶ campaign_totals, call_rollups, numbers, lines ─▶ opt_outs
+    CallEnd ─▶ calls, call_details ─▶ contact ─▶ campaign_totals, call_rollups, numbers, lines ─▶ opt_outs
 
-Always in this order, so that two engines never wait for each other crosswise.
+These functions are synchronous, for `Database.transact`: on SQLite all of it is one trip to the writer's thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from engine.model import CallEnd, Status, StepLog
+from engine.model import CallEnd, Contact, Status, StepLog
 from engine.rules import outcome
-from engine.store.access import RAW
-from engine.store.database import Database
-from engine.store.tables import (
-    Call,
-    CallDetail,
-    CallRollup,
-    CampaignTotals,
-    Counts,
-    InboundLine,
-    Number,
-    OptOut,
-)
+from engine.store import statements
+from engine.store.statements import COUNTED as COUNTED
+from engine.store.tables import CallDetail
 
-COUNTED = tuple(name for name in Counts.__annotations__)
 _BY_STATUS = {s.value for s in Status} & set(COUNTED) - {"answered"}
+_NOTHING = dict.fromkeys(COUNTED, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What a call's row said when it was ended."""
-
-    project_id: int | None
-    campaign_id: int | None
-    line_id: int | None
-    number: str
-    phone: str
-    created_at: datetime
-
-
-async def end_call(
-    db: Database, session: AsyncSession, call_id: int, end: CallEnd, operator: Callable[[str], str]
-) -> Ended | None:
-    """Write the end and count it. None: it had ended already, nothing is written. `operator` says who
-    serves a number."""
-    row = (
-        await session.execute(
-            update(Call)
-            .where(Call.id == call_id, Call.ended_at.is_(None))
-            .values(**_columns(end))
-            .returning(Call.project_id, Call.campaign_id, Call.line_id, Call.number, Call.phone, Call.created_at),
-            execution_options=RAW,
-        )
-    ).first()
+def end_call(connection: Connection, call_id: int, end: CallEnd, operator: Callable[[str], str]) -> bool:
+    """Write the end of a call that no queue holds, and count it. False: it had ended already, nothing is written.
+    `operator` says who serves a number."""
+    row = _write(connection, call_id, end)
     if row is None:
-        return None
-    ended = Ended(*row)
-    if end.talk is not None:
-        await session.execute(
-            insert(CallDetail).values(
-                call_id=call_id,
-                steps=[_step(step) for step in end.talk.steps],
-                transcript=[asdict(line) for line in end.talk.transcript],
-                recorded=list(end.talk.recorded),
-                vars=dict(end.talk.vars),
-            )
-        )
-    await _count(db, session, ended, increments(end), operator(ended.phone))
-    if end.talk is not None and end.talk.opted_out and ended.project_id is not None:
-        await session.execute(
-            db.insert(OptOut)
-            .values(project_id=ended.project_id, phone=ended.phone, call_id=call_id, created_at=end.ended_at)
-            .on_conflict_do_nothing()
-        )
-    return ended
+        return False
+    _count(connection, row, end, operator)
+    return True
+
+
+def settle(
+    connection: Connection,
+    contact: Contact,
+    end: CallEnd,
+    next_at: datetime | None,
+    closed: str,
+    operator: Callable[[str], str],
+) -> bool:
+    """As `engine.ports.Contacts.settle` says; the end is counted once, however often it is written."""
+    row = _write(connection, contact.call_id, end)
+    result = end.talk.result if end.talk is not None else None
+    held = connection.execute(
+        statements.SETTLE,
+        {
+            "contact": contact.id,
+            "leased_until": contact.leased_until,
+            "next_at": next_at,
+            "status": end.status.value,
+            "result": result.value if result is not None else "",
+            "number": end.number,
+            "closed": "" if next_at is not None else closed or "done",
+            "closed_at": None if next_at is not None else end.ended_at,
+        },
+    ).rowcount
+    closings = int(bool(held) and next_at is None)
+    if row is not None:
+        _count(connection, row, end, operator, closings)
+    elif closings:
+        connection.execute(statements.TOTALS, {**_NOTHING, "campaign": contact.campaign_id, "closings": closings})
+    return bool(held)
 
 
 def increments(end: CallEnd) -> Mapping[str, int]:
-    """What this end adds to the columns of `Counts`; zeros are left out."""
-    added = {name: n for name, n in outcome.deltas(end).items() if name in COUNTED}
+    """What this end adds to the columns of `Counts`, every one of them."""
+    deltas = outcome.deltas(end)
+    added = {name: deltas.get(name, 0) for name in COUNTED}
     if end.status.value in _BY_STATUS:
         added[end.status.value] = 1
     if end.answered_at is not None:
         added["talk_ms"] = _ms(end.answered_at, end.ended_at)
-    return {name: n for name, n in added.items() if n}
+    return added
 
 
-async def _count(db: Database, session: AsyncSession, call: Ended, added: Mapping[str, int], operator: str) -> None:
-    if call.campaign_id is not None:
-        await session.execute(
-            update(CampaignTotals)
-            .where(CampaignTotals.campaign_id == call.campaign_id)
-            .values({name: CampaignTotals.__table__.c[name] + n for name, n in added.items()}),
-            execution_options=RAW,
-        )
-    if call.project_id is not None:
-        key = {
-            "project_id": call.project_id,
-            "hour": call.created_at.replace(minute=0, second=0, microsecond=0),
-            "campaign_id": call.campaign_id or 0,
-            "line_id": call.line_id or 0,
-            "number": call.number,
-            "operator": operator,
+def _write(connection: Connection, call_id: int, end: CallEnd) -> Any:
+    talk = end.talk
+    row = connection.execute(
+        statements.END,
+        {
+            "call": call_id,
+            "status": end.status.value,
+            "cause": end.cause,
+            "result": talk.result.value if talk is not None and talk.result is not None else None,
+            "reason": end.reason or (talk.reason if talk is not None else ""),
+            "ended_by": talk.ended_by if talk is not None else "",
+            "tags": list(talk.tags) if talk is not None else [],
+            "number": end.number,
+            "recording": end.recording,
+            "variant": end.variant,
+            "scenario_id": end.scenario_id or None,  # what was written while the call lived stays
+            "scenario_version": end.scenario_version or None,
+            "dialed_at": end.dialed_at,
+            "ringing_at": end.ringing_at,
+            "answered_at": end.answered_at,
+            "ended_at": end.ended_at,
+            "duration_ms": _ms(end.answered_at, end.ended_at) if end.answered_at is not None else 0,
+            "billed_s": end.billed_s,
+            "cost": end.cost,
+        },
+    ).first()
+    if row is None:
+        return None
+    if talk is not None:
+        details = {
+            "call": call_id,
+            "steps": [_step(step) for step in talk.steps],
+            "transcript": [asdict(line) for line in talk.transcript],
+            "recorded": list(talk.recorded),
+            "vars": dict(talk.vars),
         }
-        columns = CallRollup.__table__.c
-        put = db.insert(CallRollup).values(**key, **added)
-        await session.execute(
-            put.on_conflict_do_update(
-                index_elements=list(key), set_={name: columns[name] + n for name, n in added.items()}
-            )
-            if added
-            else put.on_conflict_do_nothing()
-        )
-    if call.number and added.get("calls"):
-        await session.execute(
-            update(Number).where(Number.number == call.number).values(calls=Number.calls + 1), execution_options=RAW
-        )
-    if call.line_id is not None:
-        await session.execute(
-            update(InboundLine)
-            .where(InboundLine.id == call.line_id)
-            .values(
-                calls=InboundLine.calls + added.get("calls", 0),
-                goals=InboundLine.goals + added.get("goals", 0),
-                spent=InboundLine.spent + added.get("spent", 0),
-            ),
-            execution_options=RAW,
-        )
+        connection.execute(statements.DETAILS, details)
+        if talk.opted_out and row.project_id is not None:
+            stop = {"project": row.project_id, "phone": row.phone, "call": call_id, "at": end.ended_at}
+            connection.execute(statements.OPT_OUT, stop)
+    return row
 
 
-def _columns(end: CallEnd) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "status": end.status.value,
-        "cause": end.cause,
-        "ended_at": end.ended_at,
-        "reason": end.reason or (end.talk.reason if end.talk else ""),
-        "recording": end.recording,
-        "cost": end.cost,
-        "billed_s": end.billed_s,
-        "variant": end.variant,
-        "leased_until": None,
-    }
-    for name in ("dialed_at", "ringing_at", "answered_at", "number", "scenario_id", "scenario_version"):
-        if getattr(end, name):  # what was written while the call lived stays where the end does not say
-            values[name] = getattr(end, name)
-    if end.answered_at is not None:
-        values["duration_ms"] = _ms(end.answered_at, end.ended_at)
-    if end.talk is not None:
-        values["result"] = end.talk.result.value if end.talk.result is not None else None
-        values["ended_by"] = end.talk.ended_by
-        values["tags"] = list(end.talk.tags)
-    return values
+def _count(connection: Connection, row: Any, end: CallEnd, operator: Callable[[str], str], closings: int = 0) -> None:
+    added = increments(end)
+    if row.campaign_id is not None:
+        connection.execute(statements.TOTALS, {**added, "campaign": row.campaign_id, "closings": closings})
+    if row.project_id is not None:
+        key = {
+            "project": row.project_id,
+            "hour": row.created_at.replace(minute=0, second=0, microsecond=0),
+            "campaign": row.campaign_id or 0,
+            "line": row.line_id or 0,
+            "number": row.number,
+            "operator": operator(row.phone),
+        }
+        connection.execute(statements.ROLLUP, {**key, **added})
+    if row.number and added["calls"]:
+        connection.execute(statements.NUMBER, {"number": row.number})
+    if row.line_id is not None:
+        sums = {name: added[name] for name in ("calls", "goals", "spent")}
+        connection.execute(statements.LINE, {"line": row.line_id, **sums})
 
 
 def _step(step: StepLog) -> dict[str, Any]:
