@@ -245,6 +245,10 @@ class Card:
         if getattr(self, "say", "") or getattr(self, "audio", "") or getattr(self, "material", 0):
             yield self
 
+    def vocabulary(self) -> Iterator[str]:
+        """The phrases that this card listens for."""
+        return iter(())
+
     def faults(self) -> Iterator[Fault]:
         """What is wrong within the card and cannot be said field by field."""
         return iter(())

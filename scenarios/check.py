@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from scenarios import template
+from scenarios import forms, template
 from scenarios.card import Card
 from scenarios.document import Draft, Scenario, read
 from scenarios.head import GIVEN
+from scenarios.patterns import is_regex
 from scenarios.problems import Problem, ScenarioError, pointer, problem
 from scenarios.template import BadTemplate
 from scenarios.told import near
@@ -26,7 +27,9 @@ def check(given: str | bytes | Mapping[Any, Any] | Scenario | Draft, known: Iter
         given = Draft(given, ())  # it could be read, or it would not be there
     draft = given if isinstance(given, Draft) else read(given)
     problems = list(draft.problems)
-    if draft.scenario is not None:
+    if draft.scenario is not None and (heavy := list(_weight(draft.scenario))):
+        problems += heavy  # the rest would take too long to look through
+    elif draft.scenario is not None:
         problems += _cards(draft.scenario, frozenset(known))
         problems += _map(draft.scenario)
         problems += _tests(draft.scenario)
@@ -43,6 +46,29 @@ def load(given: str | bytes | Mapping[Any, Any], known: Iterable[str] = ()) -> S
     return draft.scenario
 
 
+MOST_PHRASES = 20_000
+MOST_WORDS = 4_000  # different ones: each is looked up in the dictionary
+MOST_REGEXES = 200
+MOST_TEMPLATES = 400_000  # characters, all together
+MOST_HINTS = 20  # "perhaps you meant": each looks through all names
+
+
+def _weight(scenario: Scenario) -> Iterator[Problem]:
+    """What would make the check itself take long."""
+    phrases = [phrase for step in scenario.steps.values() for phrase in step.vocabulary()]
+    regexes = {phrase for phrase in phrases if is_regex(phrase)}
+    words = {word for phrase in phrases if phrase not in regexes for word in forms.words(phrase)}
+    templates = sum(len(text) for step in scenario.steps.values() for _, text in step.templates() if "{" in text)
+    for what, size, most in (
+        ("phrases", len(phrases), MOST_PHRASES),
+        ("words", len(words), MOST_WORDS),
+        ("/…/", len(regexes), MOST_REGEXES),
+        ("{{ … }}", templates, MOST_TEMPLATES),
+    ):
+        if size > most:
+            yield problem("/nodes", "too_large", what=f"{what}: {size} > {most}")
+
+
 # --- each card ------------------------------------------------------------------------------------------------------
 
 
@@ -54,6 +80,7 @@ def names(scenario: Scenario, known: Iterable[str] = ()) -> frozenset[str]:
 
 def _cards(scenario: Scenario, known: frozenset[str]) -> Iterator[Problem]:
     spoken = names(scenario, known)
+    hints = iter(range(MOST_HINTS))
     for name, step in scenario.steps.items():
         kind = scenario.kinds[name]
         if not step.available:
@@ -62,10 +89,10 @@ def _cards(scenario: Scenario, known: frozenset[str]) -> Iterator[Problem]:
             field = next((part for part in fault.path if isinstance(part, str)), "")
             path = pointer("nodes", name, *fault.path)
             yield problem(path, fault.code, card=name, field=field, **fault.params)
-        yield from _texts(name, step, spoken)
+        yield from _texts(name, step, spoken, hints)
 
 
-def _texts(name: str, step: Card, spoken: frozenset[str]) -> Iterator[Problem]:
+def _texts(name: str, step: Card, spoken: frozenset[str], hints: Iterator[int]) -> Iterator[Problem]:
     for kind, texts, find in (
         ("bad_template", step.templates(), template.names),
         ("bad_expression", step.expressions(), template.expression_names),
@@ -78,7 +105,8 @@ def _texts(name: str, step: Card, spoken: frozenset[str]) -> Iterator[Problem]:
                 yield problem(at, kind, card=name, field=field, what=str(error))
                 continue
             for word in sorted(unknown):
-                yield problem(at, "unknown_name", card=name, field=field, what=word, near=near(word, spoken))
+                meant = near(word, spoken) if next(hints, None) is not None else ""
+                yield problem(at, "unknown_name", card=name, field=field, what=word, near=meant)
 
 
 # --- the map --------------------------------------------------------------------------------------------------------

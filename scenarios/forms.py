@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_HEARD = 2000  # characters of an utterance that are looked at
 _UNLIKELY = 0.05  # a reading rarer than this is no reading: надо as a form of над
+_LONGEST = 40  # a longer word is no word
 _WORD = re.compile(r"[^\W_]+")
 _RUSSIAN = re.compile(r"[а-я]+\Z")
 
@@ -48,6 +49,8 @@ def warm() -> None:
 @lru_cache(maxsize=65536)
 def forms(word: str) -> frozenset[str]:
     """The word itself and the dictionary forms it may have; two words are forms of one if these sets meet."""
+    if len(word) > _LONGEST:
+        return frozenset({word})
     if _RUSSIAN.match(word):
         parses = _russian().parse(word)
         likely = [p for p in parses if p.score >= _UNLIKELY] or parses[:1]

@@ -8,7 +8,7 @@ A matcher is made once for a card and then only looks: under a millisecond for a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.forms import forms, without_not, words
@@ -104,6 +104,15 @@ class Matcher:
                 hits.append(Hit(index, len(found[0].split()), end, phrase))
         return hits
 
+    def misheard(self) -> Iterator[tuple[int, int, str]]:
+        """Each answer one of whose own phrases leads another way: (it, the answer that takes it, the phrase)."""
+        for index, answer in enumerate(self.answers):
+            for phrase in answer.phrases:
+                hit = None if is_regex(phrase) else self.match(phrase)
+                if hit is not None and self._to(hit.answer) != self._to(index):
+                    yield index, hit.answer, phrase
+                    break
+
     def decisive(self, partial: str) -> bool:
         """An answer has been given, and no longer phrase that has begun to be said leads another way."""
         said = words(partial)
@@ -152,28 +161,3 @@ def _better(best: Hit | None, hit: Hit) -> Hit:
     if best is None:
         return hit
     return max(best, hit, key=lambda h: (h.length, h.end, -h.answer))
-
-
-def shared(one: Answer, other: Answer) -> str:
-    """A phrase that both answers would hear alike; empty if they can be told apart."""
-    theirs = [variant for phrase in other.phrases if not is_regex(phrase) for variant in keyed(phrase, other.exact)]
-    for phrase in one.phrases:
-        if is_regex(phrase):
-            if phrase in other.phrases:
-                return phrase
-            continue
-        for variant in keyed(phrase, one.exact):
-            if any(_alike(variant, their) for their in theirs):
-                return phrase
-    return ""
-
-
-def _alike(one: tuple[Word, ...], other: tuple[Word, ...]) -> bool:
-    return len(one) == len(other) and all(
-        not (a | _plain(a)).isdisjoint(b | _plain(b)) for a, b in zip(one, other, strict=True)
-    )
-
-
-def _plain(word: Word) -> Word:
-    """An exact word beside a word in any form: they meet in the word itself."""
-    return frozenset(w[1:] for w in word if w.startswith("="))

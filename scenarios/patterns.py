@@ -136,6 +136,7 @@ def _work(tree: Any) -> int:
         if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
             least, most, inside = value
             most = min(int(most), REGEX_SEES)
+            least = min(int(least), most)
             inner = _work(inside)
             if inner > 1 and most > 4:
                 raise BadPattern("a repeat within a repeat")
@@ -146,6 +147,10 @@ def _work(tree: Any) -> int:
             ways *= _work(value[3])
         elif code is codes.ATOMIC_GROUP:
             ways *= _work(value)
+        elif code is codes.IN:
+            # Compiling a wide range letter by letter for both cases takes seconds.
+            if any(kind is codes.RANGE and part[1] - part[0] > 2000 for kind, part in value):
+                raise BadPattern("a range of more than 2000 letters")
         elif code in (codes.ASSERT, codes.ASSERT_NOT, codes.GROUPREF, codes.GROUPREF_EXISTS):
             raise BadPattern("no back-references, no look-around")
         if ways > _MOST_WORK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
@@ -33,12 +34,13 @@ from scenarios.card import (
     textual,
 )
 from scenarios.forms import words
-from scenarios.match import Answer, Matcher, shared
+from scenarios.match import Answer, Matcher
 from scenarios.patterns import BadPattern, Keys, is_regex, keys, regex
 from scenarios.problems import Label
 from scenarios.talk import Event, Heard, Listen, Partial, Pressed, Silent
 
 MOST_PRESSED = 32
+MOST_ALIKE = 100  # phrases of a card that begin with the same word: each is looked at when that word is said
 Phrase = Annotated[str, BeforeValidator(textual), Field(min_length=1, max_length=200)]
 Forms = Literal["any", "exact"]
 
@@ -127,11 +129,18 @@ class Step(Card):
         if not self.filters:
             yield fault("no_arrow", "filters", what="filters")
             return
+        found: list[Fault] = []
         for i, one in enumerate(self.filters):
             if len(one.given) != 1:
                 yield fault("one_of", "filters", i, what="voice, dtmf, silence, other")
-            yield from self._patterns(i, one)
-        yield from self._alike()
+            found += self._patterns(i, one)
+        yield from found
+        begins = Counter(said[0] for phrase in self.vocabulary() if (said := words(phrase)))
+        if begins and (most := begins.most_common(1)[0])[1] > MOST_ALIKE:
+            yield fault("too_large", "filters", what=f"{most[0]} …: {most[1]} > {MOST_ALIKE}")
+            return
+        if not any(problem.code == "bad_pattern" for problem in found):
+            yield from self._alike()
         yield from self._clashes()
         if self._index("silence") is None:
             yield fault("no_silence", "filters", what=self._instead("other"))
@@ -157,11 +166,18 @@ class Step(Card):
                 yield fault("bad_pattern", "filters", i, "dtmf", what=str(error))
 
     def _alike(self) -> Iterator[Fault]:
+        told = {i: (j, what) for i, j, what in self._shared()}
         for i, one in enumerate(self.filters):
             for j, earlier in enumerate(self.filters[:i]):
-                if earlier.goto != one.goto and (what := self._common(earlier, one)):
-                    yield fault("indistinguishable", "filters", i, what=what, other=j + 1)
-                    break
+                if earlier.goto != one.goto and (what := _common(earlier, one)):
+                    told.setdefault(i, (j, what))
+        for i, (j, what) in sorted(told.items()):
+            yield fault("indistinguishable", "filters", i, what=what, other=j + 1)
+
+    def _shared(self) -> Iterator[tuple[int, int, str]]:
+        spoken = [i for i, one in enumerate(self.filters) if one.voice]
+        for own, other, phrase in Matcher([self._answer(self.filters[i]) for i in spoken]).misheard():
+            yield spoken[own], spoken[other], phrase
 
     def _clashes(self) -> Iterator[Fault]:
         leads: dict[str, str] = {}
@@ -169,18 +185,9 @@ class Step(Card):
             if leads.setdefault(one.name, one.goto) != one.goto:
                 yield fault("same_port", "filters", i, "port" if one.port else "goto", what=one.name)
 
-    def _common(self, earlier: Filter, one: Filter) -> str:
-        for name in ("silence", "other"):
-            if getattr(earlier, name) and getattr(one, name):
-                return name
-        try:
-            if earlier.dtmf and one.dtmf:
-                return one.dtmf if keys(earlier.dtmf).covers(keys(one.dtmf)) else ""
-        except BadPattern:
-            return ""
-        if earlier.voice and one.voice:
-            return shared(self._answer(earlier), self._answer(one))
-        return ""
+    def vocabulary(self) -> Iterator[str]:
+        for one in self.filters:
+            yield from one.voice
 
     # --- listening ---------------------------------------------------------------------------------------------------
 
@@ -264,3 +271,14 @@ class Step(Card):
             return leave(name, by=name, heard=heard, confidence=confidence)  # it leads nowhere: the talk fails
         port = self.filters[index].name
         return leave(port, by=name, heard=heard, confidence=confidence, sets={"heard": heard})
+
+
+def _common(earlier: Filter, one: Filter) -> str:
+    """What neither speech nor order tells apart."""
+    for name in ("silence", "other"):
+        if getattr(earlier, name) and getattr(one, name):
+            return name
+    try:
+        return one.dtmf if earlier.dtmf and one.dtmf and keys(earlier.dtmf).covers(keys(one.dtmf)) else ""
+    except BadPattern:
+        return ""

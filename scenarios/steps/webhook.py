@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -164,6 +165,7 @@ def _rendered(value: Any, here: Here) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)
 def _wrong(path: str) -> str:
     """Why this JSONPath will not do; empty if it will. Filters and repeated `..` could take long on a large answer."""
     if path.count("..") > 1 or any(mark in path for mark in "?^|&()~#"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -221,3 +222,45 @@ def test_every_code_speaks_both_languages() -> None:
         assert any("а" <= char <= "я" for char in words.ru)
         assert words.say("ru-RU") == words.ru
         assert words.say("de") == words.en
+
+
+def junk(i: int) -> str:
+    letters = "бвгджзклмнпрстфхцч"
+    return "".join(letters[(i // len(letters) ** k) % len(letters)] + "а" for k in range(4))
+
+
+def voices(phrases: list[str]) -> dict[str, Any]:
+    """Many cards with these phrases, chained so that each can be reached."""
+    chunks = [phrases[i : i + 10_000] for i in range(0, len(phrases), 10_000)]
+    nodes = {}
+    for n, chunk in enumerate(chunks):
+        to = f"c{n + 1}" if n + 1 < len(chunks) else "bye"
+        nodes[f"c{n}"] = ask(*({"voice": chunk[i : i + 200], "goto": to} for i in range(0, len(chunk), 200)))
+    return nodes
+
+
+HEAVY: dict[str, dict[str, Any]] = {
+    "words that no dictionary knows": voices([junk(i) for i in range(60_000)]),
+    "phrases without number": voices(["да"] * 90_000),
+    "phrases that begin alike": voices([f"да {i}" for i in range(10_000)]),
+    "expressions": voices([f"/x{i}[а-я]+/" for i in range(3_000)]),
+    "templates": {f"t{i}": say("{{ phone }}" * 190, next=f"t{i + 1}" if i < 299 else "bye") for i in range(300)},
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_what_would_take_long_to_look_through_is_refused_quickly(name: str) -> None:
+    given = document(HEAVY[name])
+    began = time.perf_counter()
+    problems = check(given)
+    assert time.perf_counter() - began < 2
+    assert "too_large" in {problem.code for problem in problems}
+
+
+def test_a_thousand_unknown_names_are_told_quickly() -> None:
+    nodes = {f"t{i}": say(f"{{{{ nam{i} }}}}", next=f"t{i + 1}" if i < 999 else "bye") for i in range(1000)}
+    began = time.perf_counter()
+    problems = check(document(nodes, fields={f"name{i}": {} for i in range(200)}))
+    assert time.perf_counter() - began < 2
+    assert [problem.code for problem in problems] == ["unknown_name"] * 1000
+    assert "perhaps" in problems[0].message.en
