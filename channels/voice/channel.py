@@ -291,8 +291,8 @@ class IncomingCall:
     def __init__(self, channel: TelephoneChannel, id: str, question: Question) -> None:
         self.id = id
         self.phone = numbers.e164(question.headers.get("callerid", ""))
-        self.number = numbers.e164(question.headers.get("dnid", "")) or numbers.e164(
-            question.headers.get("extension", "")
+        self.number = numbers.e164(question.headers.get("extension", "")) or numbers.of_address(
+            question.headers.get("arg_1", "")
         )
         self.decision: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._channel = channel

@@ -8,6 +8,7 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 SIP_ADDRESS = re.compile(r"sips?:[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?")
 TRUNK = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 CALL_ID = re.compile(r"dz-[A-Za-z0-9.-]{1,100}")
+USER = re.compile(r"sips?:([^@;>]{1,32})@")
 PUNCTUATION = re.compile(r"[ ().-]")
 
 
@@ -45,3 +46,9 @@ def e164(text: str) -> str:
             return ""
         text = "+" + text
     return text if E164.fullmatch(text) else ""
+
+
+def of_address(header: str) -> str:
+    """The number in a To or From header; empty if there is none."""
+    found = USER.search(header[:512])
+    return e164(found[1]) if found else ""

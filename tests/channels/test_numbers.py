@@ -79,3 +79,17 @@ def test_whatever_sip_brings_is_e164_or_nothing(text: str) -> None:
 )
 def test_forms_of_numbers(text: str, expected: str) -> None:
     assert numbers.e164(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('"Office" <sip:+74950000001@10.0.0.1:5060;user=phone>;tag=1', "+74950000001"),
+        ("sips:84950000001@pbx", "+74950000001"),
+        ("<sip:office@pbx>", ""),
+        ("sip:" + "1" * 10_000, ""),
+        ("", ""),
+    ],
+)
+def test_the_number_in_a_header(header: str, expected: str) -> None:
+    assert numbers.of_address(header) == expected
