@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.store import Store, migrate, open_store
+from tests.contracts.world import World, made
 from tests.postgres import Postgres, server
 
 KINDS = ("sqlite", "postgresql")
@@ -34,3 +35,9 @@ async def store(url: str) -> AsyncGenerator[Store]:
     await migrate(url)
     async with open_store(url) as opened:
         yield opened
+
+
+@pytest.fixture
+async def world(store: Store) -> World:
+    """A store with two tenants, and a little of everything that the first one has."""
+    return await made(store)
