@@ -19,6 +19,7 @@ from engine.model import FRAME_BYTES, FRAME_MS, RATE, SILENCE, Digit
 
 FRAME_S = FRAME_MS / 1000
 BYTES_S = RATE * 2
+_SILENCE = bytes(BYTES_S // 2)  # half a second
 KEYS = {key: Digit(key) for key in "0123456789*#ABCD"}
 
 QUEUED_FRAMES = 500  # 10 s that nobody has taken: then the oldest are lost
@@ -26,6 +27,8 @@ BACKLOG_BYTES = 10 * BYTES_S  # that `write` takes without waiting
 BEHIND = 3  # frames that the sound may lag behind real time before silence stands in for them
 AHEAD = 25  # frames that a burst may run ahead of real time; what is beyond is lost
 MARK_LATE_S = 5.0  # a mark that has not come by then is not going to
+FILL_S = 1.5  # of silence lie ready at a far end that makes none: without packets some networks end the call
+FILL_AGAIN_S = 0.5
 
 
 class Link(Protocol):
@@ -113,6 +116,7 @@ class Stream:
         self._backlog_bytes = 0
         self._sent: deque[tuple[float, bytes | memoryview]] = deque()  # moment of its end, sound: not yet played
         self._until = 0.0  # when all that was sent will have been played
+        self._filled = 0.0  # when the silence behind it will have been played; 0: there is none
         self._generation = 0  # counts flushes: what belongs to an older one does not matter any more
         self._marks = 0
         self._mark = ""  # the one that is waited for
@@ -142,6 +146,8 @@ class Stream:
             return
         if short := -len(pcm) % FRAME_BYTES:
             pcm += bytes(short)
+        if self._filled:
+            self._unfill()
         self._backlog.append(memoryview(pcm))
         self._backlog_bytes += len(pcm)
         self._settled = False
@@ -167,6 +173,7 @@ class Stream:
         self._wants_mark = False
         if self._link is not None and not self._settled:
             self._link.flush()
+            self._filled = 0.0
         if self._link is None or not self._link.steady:
             self._until = 0.0
         self._sent.clear()
@@ -212,6 +219,7 @@ class Stream:
         self._release()
         self._link = link
         self._since = self._until = self._loop.time()
+        self._filled = 0.0
         self._given, self._limit = 0, AHEAD
         self._ticker.add(self)
         self._linked.set()
@@ -265,7 +273,7 @@ class Stream:
                 self.feed(SILENCE)
             self._given = max(self._given, due - BEHIND)
         link = self._link
-        if link is not None and (link.steady or not self._settled):
+        if link is not None and (link.steady or not self._settled or self._filled - now < FILL_AGAIN_S):
             self._pump(now)
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -305,6 +313,26 @@ class Stream:
                 self._mark = f"m{self._generation}.{self._marks}"
                 self._late_at = self._until + MARK_LATE_S
                 link.mark(self._mark)
+        if not link.steady and (self._settled or self._mark):
+            self._fill(link, now)
+
+    def _fill(self, link: Link, now: float) -> None:
+        """Silence behind what was said, where the far end plays nothing by itself."""
+        end = max(self._filled, self._until)
+        if not link.ready or end - now >= FILL_AGAIN_S:
+            return
+        while end - now < FILL_S:
+            link.send(_SILENCE[: link.chunk])
+            end = max(end, now) + min(len(_SILENCE), link.chunk) / BYTES_S
+        self._filled = end
+
+    def _unfill(self) -> None:
+        """What is to be said now must not wait behind silence."""
+        self._filled = 0.0
+        if self._link is not None:
+            self._unplayed(self._loop.time())
+            self._link.flush()
+            self._until = 0.0
 
     def _take(self, size: int) -> memoryview:
         first = self._backlog[0]
@@ -330,8 +358,13 @@ class Stream:
         self._ticker.discard(self)
         self._linked.clear()
         self._mark = ""
-        now = self._loop.time()
-        while self._sent:  # what it had not played yet is to be said over the next link
+        self._filled = 0.0
+        self._unplayed(self._loop.time())
+        link.close()
+
+    def _unplayed(self, now: float) -> None:
+        """What the far end has not played yet is to be sent once more."""
+        while self._sent:
             until, pcm = self._sent.pop()
             unplayed = min(len(pcm), round((until - now) / FRAME_S) * FRAME_BYTES)
             if unplayed <= 0:
@@ -339,7 +372,6 @@ class Stream:
             self._backlog.appendleft(memoryview(pcm)[len(pcm) - unplayed :])
             self._backlog_bytes += unplayed
         self._sent.clear()
-        link.close()
 
     async def _changed(self) -> None:
         if self._change is None:

@@ -48,6 +48,7 @@ class FarWebSocket(WSListener):
         self.largest = 0
         self.commands: list[str] = []
         self.gone = asyncio.Event()
+        self.missed = 0  # moments at which there was nothing to play, so that no packet went to the subscriber
         self._heard = bytearray()
         self._transport: WSTransport | None = None
 
@@ -106,9 +107,11 @@ class FarWebSocket(WSListener):
                 item = self.queue.popleft()
                 if isinstance(item, bytes):
                     self.length -= 1
-                    self._heard += item
+                    self._heard += item if item != SILENCE else b""
                     break
                 self.tell(event="MEDIA_MARK_PROCESSED", correlation_id=item)
+            else:
+                self.missed += 1
 
     def speak(self, frame: bytes) -> None:
         self.send(WSMsgType.BINARY, frame)

@@ -111,10 +111,27 @@ async def test_an_idle_flush_sends_nothing() -> None:
         stream.flush()
         await stream.write(tone(1))
         await stream.drain()
+        flushed = far.commands.count("FLUSH_MEDIA")  # of the silence that lay ready, where it had come already
         stream.flush()
-        await stream.write(tone(1))
+        far.press("1")
+        assert await _key(stream) == "1"
+        assert far.commands.count("FLUSH_MEDIA") == flushed
+
+
+async def test_silence_lies_ready_while_nothing_is_said_and_keeps_no_prompt_waiting() -> None:
+    async with linked() as (stream, far):
+        await until(lambda: far.length > 0)
+        missed = far.missed
+        await until(lambda: len(stream._queue) > 60)  # more than a second: what lay ready at first is played by then
+        assert far.missed == missed
+        await stream.write(tone(3))
+        await until(lambda: len(far.heard()) > 0)
+        assert far.length <= 3
         await stream.drain()
-        assert "FLUSH_MEDIA" not in far.commands
+        missed = far.missed
+        await until(lambda: len(stream._queue) > 120)
+        assert far.missed == missed
+        assert far.heard() == tone(3)
 
 
 async def test_what_a_broken_link_had_not_played_is_said_over_the_next() -> None:
