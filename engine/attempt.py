@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -133,6 +133,7 @@ class Desk:
     live: dict[int, Attempt] = field(default_factory=dict)  # by call_id, until their end is written
     owned: set[int] = field(default_factory=set)  # rows of `calls` that this engine is going to end
     busy: Busy = field(default_factory=Busy)
+    recogniser_full: Callable[[], bool] = lambda: False
     draining: bool = False
 
     async def hang_up(self, call_id: int) -> bool:
@@ -147,6 +148,35 @@ class Desk:
         return any(attempt.job.uid == uid for attempt in self.live.values())
 
 
+@dataclass(slots=True)
+class _Trace:
+    """What has happened to one call so far."""
+
+    dialed_at: datetime | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    status: Status | None = None
+    cause: int = 0
+    reason: str = ""
+    dropped: bool = False  # by somebody's wish
+    cancelled: bool = False
+    talk: TalkLog | None = None
+    files: tuple[str, str] | None = None
+
+    def final(self) -> Status:
+        if self.status is not None:
+            return self.status
+        if self.answered_at is not None:
+            return status_of(self.talk) if self.talk is not None and not self.cancelled else Status.ANSWERED
+        return Status.NO_ANSWER if self.dropped else Status.FAILED
+
+    def talked_s(self) -> float:
+        if self.answered_at is None or self.ended_at is None:
+            return 0.0
+        return max(0.0, (self.ended_at - self.answered_at).total_seconds())
+
+
 class Attempt:
     """Run it once; then `finish` tells how it ended. A cancelled one is finished in the same way."""
 
@@ -157,16 +187,7 @@ class Attempt:
         self._task: asyncio.Task[object] | None = None
         self._script: Script | None = None
         self._line: Line | None = None
-        self._talk: TalkLog | None = None
-        self._files: tuple[str, str] | None = None
-        self._dialed_at: datetime | None = None
-        self._ringing_at: datetime | None = None
-        self._answered_at: datetime | None = None
-        self._ended_at: datetime | None = None
-        self._status: Status | None = None
-        self._cause = 0
-        self._reason = ""
-        self._dropped = self._cancelled = False
+        self._trace = _Trace()
         self.undialled = False  # the telephony was away: nothing was dialled
 
     async def run(self, open: Open | None = None) -> None:
@@ -174,40 +195,41 @@ class Attempt:
         stands in `desk.live` until `forget`."""
         self._task = asyncio.current_task()
         self._desk.live[self.job.call_id] = self
+        trace = self._trace
         try:
             await self._run(open or self._dial)
         except asyncio.CancelledError:
-            self._cancelled = True
-            self._reason = self._reason or "shutdown"
+            trace.cancelled = True
+            trace.reason = trace.reason or "shutdown"
             raise
         except NotReached as error:
             self._desk.trunks.worked()
-            self._status, self._cause, self._reason = error.status, error.cause, _brief(error)
+            trace.status, trace.cause, trace.reason = error.status, error.cause, _brief(error)
         except ChannelDown as error:
-            self.undialled = self._answered_at is None
-            self._status, self._reason = Status.FAILED, _brief(error)
+            self.undialled = trace.answered_at is None
+            trace.status, trace.reason = Status.FAILED, _brief(error)
         except Exception as error:
             # one call's fault ends that call and nothing else
             log.exception("call failed", extra={"call": self.job.call_id})
-            self._status, self._reason = Status.FAILED, _named(error)
+            trace.status, trace.reason = Status.FAILED, _named(error)
         finally:
-            self._ended_at = self._desk.clock.now()
+            trace.ended_at = self._desk.clock.now()
 
     async def _run(self, open: Open) -> None:
         async with self._desk.prepare(self.job) as self._script:
             if self._at is not None and (ahead := (self._at - self._desk.clock.now()).total_seconds()) > 0:
                 await asyncio.sleep(ahead)
-            self._dialed_at = self._desk.clock.now()
+            self._trace.dialed_at = self._desk.clock.now()
             self._tell("dialing", number=self.job.caller.number, attempt=self.job.attempt)
             async with open(self._progress) as line:
                 self._line = line
                 self._progress("answered")
                 try:
                     async with beside(self._accompany(line)):
-                        self._talk = await self._script.talk(line)
+                        self._trace.talk = await self._script.talk(line)
                 finally:
-                    self._files = line.recording()
-            self._cause = line.cause
+                    self._trace.files = line.recording()
+            self._trace.cause = line.cause
 
     def _dial(self, progress: Progress) -> AbstractAsyncContextManager[Line]:
         job = self.job
@@ -216,10 +238,10 @@ class Attempt:
 
     def _progress(self, stage: str) -> None:
         now = self._desk.clock.now()
-        if stage == "ringing" and self._ringing_at is None:
-            self._ringing_at = now
-        elif stage == "answered" and self._answered_at is None:
-            self._answered_at = now
+        if stage == "ringing" and self._trace.ringing_at is None:
+            self._trace.ringing_at = now
+        elif stage == "answered" and self._trace.answered_at is None:
+            self._trace.answered_at = now
         else:
             return
         self._desk.trunks.worked()
@@ -227,24 +249,27 @@ class Attempt:
 
     async def _accompany(self, line: Line) -> None:
         """Beside the talk, which does not wait for the database: note the answer, then watch over the limit."""
-        began = asyncio.get_running_loop().time()
-        at = self._answered_at
-        assert at is not None
-        await self._desk.stubborn.until_done(
-            "answered",
-            lambda: self._desk.calls.progressed(self.job.call_id, Status.ANSWERED, at, number=self.job.caller.number),
-        )
-
-        noted_s = asyncio.get_running_loop().time() - began
-        await asyncio.sleep(self.job.max_call_s + OVERRUN_S - noted_s)
+        cut_at = asyncio.get_running_loop().time() + self.job.max_call_s + OVERRUN_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(cut_at):
+                await self._note_answer()
+        await asyncio.sleep(cut_at - asyncio.get_running_loop().time())
         log.warning("talk overran its limit", extra={"call": self.job.call_id})
         await line.hang_up()
         await asyncio.sleep(LETTING_GO_S)
         raise TimeoutError("the talk did not end with its call")
 
+    async def _note_answer(self) -> None:
+        job, at = self.job, self._trace.answered_at
+        assert at is not None
+        await self._desk.stubborn.until_done(
+            "answered",
+            lambda: self._desk.calls.progressed(job.call_id, Status.ANSWERED, at, number=job.caller.number),
+        )
+
     @property
     def answered(self) -> bool:
-        return self._answered_at is not None
+        return self._trace.answered_at is not None
 
     def dismiss(self) -> None:
         """The engine stops: a call that is being talked says goodbye; one that only rings is left to `hang_up`."""
@@ -255,7 +280,7 @@ class Attempt:
         if self._line is not None:
             await self._line.hang_up()
         else:
-            self._dropped, self._reason = True, "hung up"
+            self._trace.dropped, self._trace.reason = True, "hung up"
             self.cancel()
 
     def cancel(self) -> None:
@@ -264,18 +289,19 @@ class Attempt:
 
     async def finish(self) -> CallEnd | None:
         """What is to be written; None: nothing was dialled and nothing is to be written. Raises nothing."""
-        if self.undialled or (self._dialed_at is None and self._status is None and not self._dropped):
+        trace = self._trace
+        if self.undialled or (trace.dialed_at is None and trace.status is None and not trace.dropped):
             self._tell("undialled")
             return None
-        if self._talk is None and self._script is not None and self._answered_at is not None:
-            self._talk = self._script.log()
+        if trace.talk is None and self._script is not None and trace.answered_at is not None:
+            trace.talk = self._script.log()
         end = self._end(await self._kept())
         self._tell(
             "ended",
             status=end.status.value,
             cause=end.cause,
             result=end.talk.result.value if end.talk is not None and end.talk.result is not None else None,
-            duration_ms=round(self._talked_s() * 1000),
+            duration_ms=round(trace.talked_s() * 1000),
         )
         return end
 
@@ -284,48 +310,38 @@ class Attempt:
         self._desk.live.pop(self.job.call_id, None)
 
     def _end(self, recording: str) -> CallEnd:
-        job, tariff = self.job, self._desk.tariffs.of(self.job.phone)
-        talked_s = self._talked_s() if job.direction == "outbound" else 0.0
-        talk = self._talk
-        if self._status is not None:
-            status = self._status
-        elif self._answered_at is not None:
-            status = status_of(talk) if talk is not None and not self._cancelled else Status.ANSWERED
-        elif self._dropped:
-            status, self._cause = Status.NO_ANSWER, NORMAL
-        else:
-            status = Status.FAILED  # cancelled before the answer
+        job, trace, tariff = self.job, self._trace, self._desk.tariffs.of(self.job.phone)
+        talked_s = trace.talked_s() if job.direction == "outbound" else 0.0
+        talk = trace.talk
+        status = trace.final()
+        if trace.dropped and status is Status.NO_ANSWER:
+            trace.cause = NORMAL
         if self._line is not None:
-            self._cause = self._line.cause or self._cause or NORMAL
+            trace.cause = self._line.cause or trace.cause or NORMAL
         return CallEnd(
             status=status,
-            cause=self._cause,
-            ended_at=self._ended_at or self._desk.clock.now(),
-            dialed_at=self._dialed_at,
-            ringing_at=self._ringing_at,
-            answered_at=self._answered_at,
+            cause=trace.cause,
+            ended_at=trace.ended_at or self._desk.clock.now(),
+            dialed_at=trace.dialed_at,
+            ringing_at=trace.ringing_at,
+            answered_at=trace.answered_at,
             talk=talk,
             number=job.caller.number,
             scenario_id=job.scenario_id,
             scenario_version=self._script.version if self._script is not None else 0,
             variant=job.variant,
             recording=recording,
-            reason=self._reason or (talk.reason if talk is not None else ""),
+            reason=trace.reason or (talk.reason if talk is not None else ""),
             cost=tariff.cost(talked_s),
             billed_s=tariff.billed_s(talked_s),
         )
 
-    def _talked_s(self) -> float:
-        if self._answered_at is None or self._ended_at is None:
-            return 0.0
-        return max(0.0, (self._ended_at - self._answered_at).total_seconds())
-
     async def _kept(self) -> str:
-        if self._files is None:
+        if self._trace.files is None:
             return ""
         try:
             async with asyncio.timeout(KEEPING_S):
-                return await self._desk.keep(self.job, self._files)
+                return await self._desk.keep(self.job, self._trace.files)
         except Exception as error:  # noqa: BLE001 - around one call: a lost recording is named, the call's end is written
             log.warning("recording lost", extra={"call": self.job.call_id, "error": type(error).__name__})
             self._tell("recording_lost", reason=type(error).__name__)

@@ -52,13 +52,12 @@ class Campaigns:
         self._desk = desk
         self._contacts = contacts
         self._store = store
-        self._recogniser_full = recogniser_full
+        desk.recogniser_full = recogniser_full
         self._singles = SingleCalls(desk)
         self._passwords = CallPasswords(desk, passwords, ring_s)
         self._dialers: dict[int, Dialer] = {}
         self._scheduled: dict[int, datetime] = {}
         self._known: dict[int, Campaign] = {}
-        self._single: set[int] = set()  # single calls under way
         self._group: asyncio.TaskGroup | None = None
         self._woken = asyncio.Event()
         self._swept: datetime | None = None
@@ -81,18 +80,11 @@ class Campaigns:
     async def call_now(self, call_id: int) -> None:
         """Returns when it was taken on; before the engine is ready, or while it has too many, the row stays queued and
         is taken on later."""
-        if self.recovered and not self._desk.draining and call_id not in self._single and self._room():
-            self._single.add(call_id)
-            self._spawn(f"single {call_id}", lambda: self._place(call_id))
+        if self.recovered and not self._desk.draining and self._room():
+            self._spawn(f"single {call_id}", lambda: self._singles.place(call_id))
 
     def _room(self) -> bool:
         return self._desk.busy.count < MOST_SINGLE + len(self._dialers)
-
-    async def _place(self, call_id: int) -> None:
-        try:
-            await self._singles.place(call_id)
-        finally:
-            self._single.discard(call_id)
 
     async def call_password(self, password_id: int) -> None:
         """Returns when it was taken on. Raises ChannelDown while the engine is not ready: a code is of no use later."""
@@ -182,7 +174,6 @@ class Campaigns:
             self._contacts,
             self._store,
             filled=row.filled,
-            recogniser_full=self._recogniser_full,
         )
         self._dialers[row.campaign.id] = dialer
         self._spawn(f"campaign {row.campaign.id}", lambda: self._campaign(dialer))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from engine.attempt import Attempt, Desk, Job
 from engine.model import CallEnd, Contact, Due, Status
 from engine.ports import Contacts
+from engine.purse import Purse
 from engine.records import CampaignStore
 from engine.rules import retry, split
 from engine.rules.campaign import Campaign
@@ -28,9 +28,36 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(hours=6)  # longer than any call with its transfers; a crash is put right at the next start, not by it
 LOST_RACE = timedelta(seconds=1)  # another engine was faster; look again after this
 HELD = timedelta(seconds=5)  # this contact's own number is busy; others first
-MARGIN_S = 5.0  # a talk may last a little longer than it was allowed to
-LEAST_TALK_S = 60.0  # with money for less nobody is called
 SELF_TIMED = frozenset({"pacing", "trunk_cps", "store_down"})  # waits that the end of a call does not shorten
+
+
+class _Bell:
+    """What a dialler waits for: a moment, or that something changes."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+        self._deaf = False
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def knock(self) -> None:
+        """As `ring`, but not heard in a wait that it would not shorten."""
+        if not self._deaf:
+            self._rung.set()
+
+    def still(self) -> None:
+        self._rung.clear()
+
+    async def wait(self, delay_s: float | None, *, deaf: bool = False) -> None:
+        handle = None if delay_s is None else asyncio.get_running_loop().call_later(delay_s, self._rung.set)
+        self._deaf = deaf
+        try:
+            await self._rung.wait()
+        finally:
+            self._deaf = False
+            if handle is not None:
+                handle.cancel()
 
 
 class Dialer:
@@ -45,24 +72,18 @@ class Dialer:
         store: CampaignStore,
         *,
         filled: bool = True,
-        recogniser_full: Callable[[], bool] = lambda: False,
     ) -> None:
         self.campaign = campaign
-        self.totals = totals
         self._why = Why("dialing", {"live": 0})
         self.live: dict[int, tuple[Attempt, datetime]] = {}  # by call: its attempt, the end of its lease
         self._filled = filled
         self._desk = desk
         self._contacts = contacts
         self._store = store
-        self._recogniser_full = recogniser_full
-        self._key = f"campaign {campaign.id}"
         self._last_slot: datetime | None = None
-        self._reserved: dict[int, int] = {}  # money that live calls may still cost
-        self._tight = False
+        self._purse = Purse(totals)
         self._stopping = False
-        self._deaf = False
-        self._woken = asyncio.Event()
+        self._bell = _Bell()
         self._pause_s = FIRST_PAUSE_S
 
     # --- from outside -------------------------------------------------------------------------------------------------
@@ -72,15 +93,18 @@ class Dialer:
         """Why it dials, or does not, right now. Calls whose end cannot be written hold it as well."""
         return Why("store_down") if self._desk.stubborn.down else self._why
 
+    @property
+    def _key(self) -> str:
+        return f"campaign {self.campaign.id}"
+
     def nudge(self) -> None:
         """Something has changed: look again now."""
-        self._woken.set()
+        self._bell.ring()
 
     def update(self, campaign: Campaign, *, filled: bool, balance: int | None) -> None:
         """The campaign's row as it is now. Goals and money spent are this dialler's own count."""
         self.campaign, self._filled, self._stopping = campaign, filled, False
-        self.totals = Totals(self.totals.calls, self.totals.goals, self.totals.spent, balance)
-        self._tight = False
+        self._purse.top_up(balance)
         self.nudge()
 
     def stop(self) -> None:
@@ -95,7 +119,7 @@ class Dialer:
         try:
             async with asyncio.TaskGroup() as group:
                 while not (self._stopping and not self.live):
-                    self._woken.clear()
+                    self._bell.still()
                     answer = await self._step(group)
                     if isinstance(answer, Finished | Blocked):
                         return answer
@@ -136,10 +160,10 @@ class Dialer:
             own_lease=min((until for _, until in self.live.values()), default=None) if due and due.at > now else None,
             last_slot=self._last_slot,
             options=self._desk.trunks.options(self._key, self.campaign.callers, now),
-            totals=self.totals,
-            tight=self._tight,
+            totals=self._purse.totals,
+            tight=self._purse.tight,
             down_until=self._desk.trunks.down_until,
-            recogniser_full=self._recogniser_full(),
+            recogniser_full=self._desk.recogniser_full(),
             filled=self._filled,
         )
 
@@ -168,17 +192,8 @@ class Dialer:
             trunks.leave(self._key)
 
     async def _wait(self, until: datetime | None, code: str) -> None:
-        handle = None
-        if until is not None:
-            delay_s = max(0.0, (until - self._desk.clock.now()).total_seconds())
-            handle = asyncio.get_running_loop().call_later(delay_s, self._woken.set)
-        self._deaf = code in SELF_TIMED
-        try:
-            await self._woken.wait()
-        finally:
-            self._deaf = False
-            if handle is not None:
-                handle.cancel()
+        delay_s = None if until is None else max(0.0, (until - self._desk.clock.now()).total_seconds())
+        await self._bell.wait(delay_s, deaf=code in SELF_TIMED)
 
     # --- one contact --------------------------------------------------------------------------------------------------
 
@@ -210,10 +225,9 @@ class Dialer:
         option = self._number(contact, answer.option, now)
         job = None if isinstance(option, Why) else self._job(contact, option)
         if isinstance(option, Why) or job is None:
-            self._tight = not isinstance(option, Why)
             self._last_slot = now
             self._desk.trunks.leave(self._key)
-            due_at = now if self._tight else now + HELD
+            due_at = now + HELD if isinstance(option, Why) else now
             await surely(
                 self._desk.stubborn.until_done("release", lambda: self._contacts.release(contact, due_at=due_at))
             )
@@ -244,8 +258,9 @@ class Dialer:
     def _job(self, contact: Contact, option: Option) -> Job | None:
         """None: what is left of the money does not pay for a talk with this contact."""
         campaign = self.campaign
-        allowed_s = self._affordable_s(contact)
-        if allowed_s < min(LEAST_TALK_S, campaign.max_call_s):
+        tariff = self._desk.tariffs.of(contact.phone)
+        allowed_s = self._purse.reserve(contact.call_id, tariff, campaign.max_call_s, campaign.max_spend)
+        if allowed_s is None:
             return None
         variant = split.pick(contact.id, [share for _, share in campaign.variants], campaign.id)
         return Job(
@@ -265,21 +280,6 @@ class Dialer:
             max_call_s=allowed_s,
             record=campaign.record,
         )
-
-    def _affordable_s(self, contact: Contact) -> float:
-        """How long a talk may last, its greatest cost reserved: with a limit, live calls can never pass it together."""
-        most_s = self.campaign.max_call_s
-        left = [] if not self.campaign.max_spend else [self.campaign.max_spend - self.totals.spent]
-        if self.totals.balance is not None:
-            left.append(self.totals.balance)
-        if not left:
-            return most_s
-        tariff = self._desk.tariffs.of(contact.phone)
-        money = min(left) - sum(self._reserved.values())
-        allowed_s = tariff.affords_s(money, most_s + MARGIN_S)
-        if allowed_s - MARGIN_S >= min(LEAST_TALK_S, most_s):
-            self._reserved[contact.call_id] = tariff.cost(allowed_s)
-        return allowed_s - MARGIN_S
 
     async def _call(self, contact: Contact, attempt: Attempt) -> None:
         try:
@@ -307,10 +307,8 @@ class Dialer:
             attempt.forget()
             self._desk.owned.discard(contact.call_id)
             self.live.pop(contact.call_id, None)
-            self._reserved.pop(contact.call_id, None)
-            self._tight = False
-            if not self._deaf:
-                self._woken.set()
+            self._purse.free(contact.call_id)
+            self._bell.knock()
 
     async def _settle(self, contact: Contact, end: CallEnd) -> None:
         campaign = self.campaign
@@ -322,7 +320,7 @@ class Dialer:
             windows=campaign.windows,
             timezone=campaign.zone(contact.timezone),
         )
-        self.totals = self.totals.plus(end)
+        self._purse.count(end)
         await self._desk.stubborn.until_done(
             "settle", lambda: self._contacts.settle(contact, end, next_at=follow.at, closed=follow.closed)
         )

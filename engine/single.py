@@ -59,10 +59,20 @@ async def _until(now: datetime, at: datetime, woken: asyncio.Event) -> None:
 class SingleCalls:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._under_way: set[int] = set()
 
     async def place(self, call_id: int) -> None:
-        """Take the queued call on and bring it to its end. Once begun it is written whatever happens; until it has been
-        dialled an engine that stops leaves it queued."""
+        """Take the queued call on and bring it to its end; nothing, if it is under way already. Once begun it is
+        written whatever happens; until it has been dialled an engine that stops leaves it queued."""
+        if call_id in self._under_way:
+            return
+        self._under_way.add(call_id)
+        try:
+            await self._place(call_id)
+        finally:
+            self._under_way.discard(call_id)
+
+    async def _place(self, call_id: int) -> None:
         desk = self._desk
         call = await desk.stubborn.until_done("take", lambda: desk.calls.take(call_id))
         if call is None:

@@ -182,3 +182,18 @@ def test_being_cancelled_while_a_result_is_written_loses_nothing() -> None:
 
     virtually(main)
     assert rig.store.contacts[0].closed == "goal"
+
+
+def test_a_talk_is_cut_at_its_limit_though_the_store_is_away() -> None:
+    async def endless(line: Line, job: Job) -> TalkLog:
+        rig.store.failure = OSError("away")
+        async for _ in line.media:
+            pass
+        rig.store.failure = None
+        return said(ending="left")
+
+    rig = Rig(talk=endless)
+    rig.contacts(1)
+    virtually(lambda: rig.dialer(campaign(max_call_s=100)).run())
+    (end,) = rig.store.ends()
+    assert end.answered_at is not None and (end.ended_at - end.answered_at).total_seconds() <= 103

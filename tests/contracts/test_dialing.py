@@ -18,7 +18,6 @@ from engine.store import Ask, CallFilter, Person, Store
 from engine.store.tables import Call
 from engine.stubborn import Stubborn
 from engine.trunks import Limit, Trunks
-from tests.contracts.databases import postgres, store, url  # noqa: F401 - fixtures
 from tests.engine.rig import FakeScript, TalkFn, said
 from tests.fakes import FakeVoiceChannel, Fate
 
@@ -33,7 +32,7 @@ async def talk(line: Line, job: Job) -> TalkLog:
 
 
 @asynccontextmanager
-async def engine(store: Store, voice: FakeVoiceChannel, fn: TalkFn = talk) -> AsyncGenerator[tuple[Campaigns, Desk]]:  # noqa: F811
+async def engine(store: Store, voice: FakeVoiceChannel, fn: TalkFn = talk) -> AsyncGenerator[tuple[Campaigns, Desk]]:
     @asynccontextmanager
     async def prepare(job: Job) -> AsyncGenerator[FakeScript]:
         yield FakeScript(job, fn)
@@ -61,7 +60,7 @@ async def wait_for(what: Callable[[], object | Awaitable[object]]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def prepared(store: Store, contacts: int, **settings: object) -> tuple[int, int, int]:  # noqa: F811
+async def prepared(store: Store, contacts: int, **settings: object) -> tuple[int, int, int]:
     """(user, project, campaign), started and filled."""
     now = CLOCK.now()
     user = (await store.users.add("a@example.org", "-", now=now)).id
@@ -79,15 +78,15 @@ async def prepared(store: Store, contacts: int, **settings: object) -> tuple[int
     return user, project, campaign
 
 
-async def finished(store: Store, campaign: int) -> bool:  # noqa: F811
+async def finished(store: Store, campaign: int) -> bool:
     return (await store.campaigns.get(campaign, user=None)).state == "finished"
 
 
-async def calls(store: Store, campaign: int) -> list[Call]:  # noqa: F811
+async def calls(store: Store, campaign: int) -> list[Call]:
     return list((await store.calls.page(Ask(limit=500), CallFilter(campaign_id=campaign), user=None)).items)
 
 
-async def test_a_campaign_from_start_to_finish(store: Store) -> None:  # noqa: F811
+async def test_a_campaign_from_start_to_finish(store: Store) -> None:
     user, _, campaign = await prepared(store, 20, max_concurrent=8)
     refuses = Fate(Status.REJECTED, 21, ring_s=0.02, answer_s=0.01)
     voice = FakeVoiceChannel(usual=QUICK, fates={"+79000000004": [refuses]})
@@ -105,7 +104,7 @@ async def test_a_campaign_from_start_to_finish(store: Store) -> None:  # noqa: F
     assert (await store.campaigns.totals([campaign]))[campaign].goals == 19
 
 
-async def test_after_a_crash_the_answered_are_closed_and_the_ringing_due_again(store: Store) -> None:  # noqa: F811
+async def test_after_a_crash_the_answered_are_closed_and_the_ringing_due_again(store: Store) -> None:
     """The first engine is abandoned in the middle of calls, as if killed; a second one finds its rows."""
     _, _, campaign = await prepared(store, 6, retry={"attempts": 1, "interval_s": 60, "on": []})
     now = CLOCK.now()
@@ -130,7 +129,7 @@ async def test_after_a_crash_the_answered_are_closed_and_the_ringing_due_again(s
     assert (progress.total, progress.done, progress.in_flight) == (6, 4, 0), "two are due again in a minute"
 
 
-async def test_one_call_and_a_call_password(store: Store) -> None:  # noqa: F811
+async def test_one_call_and_a_call_password(store: Store) -> None:
     user, project, _ = await prepared(store, 0)
     now = CLOCK.now()
     scenario = (await store.scenarios.add(project, name="S2", graph={}, now=now, user=user)).id
@@ -155,7 +154,7 @@ async def test_one_call_and_a_call_password(store: Store) -> None:  # noqa: F811
     assert [order.number[-4:] for _, order in voice.rung] == [secret.code]
 
 
-async def test_a_number_on_a_stop_list_is_written_and_not_dialled(store: Store) -> None:  # noqa: F811
+async def test_a_number_on_a_stop_list_is_written_and_not_dialled(store: Store) -> None:
     user, project, campaign = await prepared(store, 2)
     now = CLOCK.now()
     black = (await store.segments.add(project, name="B", kind="blacklist", now=now, user=user)).id
