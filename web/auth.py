@@ -22,10 +22,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from engine.errors import TooOften
 from engine.store.tables import Login, User
-from web.ask import PARTS, SCOPES, Caller, Parts
+from web.ask import PARTS, SCOPES, Ask, Caller, Parts
 from web.limits import Limiter
 from web.problems import Forbidden, Unauthorized
-from web.words import say
+from web.words import language_of, say
 
 COOKIE = "dozvon_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -92,6 +92,11 @@ class Door:
         self, parts: Parts, email: str, password: str, *, address: str, agent: str, language: str, old: str = ""
     ) -> Session:
         """A new session; the browser's `old` one ends. Raises Unauthorized, TooOften."""
+        user = await self.prove(parts, email, password, address=address, language=language)
+        return await self.open(parts, user, agent=agent, old=old)
+
+    async def prove(self, parts: Parts, email: str, password: str, *, address: str, language: str) -> User:
+        """Whose password this is. Raises Unauthorized, TooOften."""
         now = parts.clock.now()
         email = email.strip().lower()
         limits = ((self._pair, (address, email)), (self._address, address), (self._account, email))
@@ -107,7 +112,12 @@ class Door:
         if not right or user is None:
             raise Unauthorized(say(language, "bad_login"))
         self._pair.forget((address, email))
-        return await self.open(parts, user, agent=agent, old=old)
+        return user
+
+    async def hashed(self, password: str) -> str:
+        """How a new password is stored."""
+        async with self._hashing:
+            return await asyncio.to_thread(hash_password, password)
 
     async def open(self, parts: Parts, user: User, *, agent: str = "", old: str = "") -> Session:
         """A new session for somebody who was recognised; the browser's `old` one ends."""
@@ -146,6 +156,13 @@ class Door:
 
 NOBODY = Caller(user_id=0, email="", scopes=frozenset())
 DOOR = web.AppKey("door", Door)
+
+
+async def ask_of(request: web.Request, *, required: bool = True, language: str = "") -> Ask:
+    """What every function behind the API is given, for this request; the language by Accept-Language unless given.
+    Raises as `caller_of`."""
+    language = language or language_of(request.headers.get("Accept-Language", ""))
+    return Ask(request.app[PARTS], await caller_of(request, language, required=required), language, request)
 
 
 async def caller_of(request: web.Request, language: str, *, required: bool = True) -> Caller:

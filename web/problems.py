@@ -26,7 +26,7 @@ from engine.errors import (
     StoreDown,
     TooOften,
 )
-from web.words import TITLES, VALIDATION, say
+from web.words import TITLES, VALIDATION, below, say
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -112,8 +112,10 @@ def status_of(error: DozvonError) -> int:
 def problem_of(error: DozvonError, language: str) -> web.Response:
     """The answer that tells `error`. Of an error that is ours (500) only the title is told."""
     status = status_of(error)
-    detail = str(error) if status != 500 else ""
-    errors = error.problems if isinstance(error, InputError) else None
+    detail = below(language, str(error)) if status != 500 else ""
+    errors = None
+    if isinstance(error, InputError):
+        errors = [Problem(e.path, e.code, below(language, e.message)) for e in error.problems]
     answer = problem(status, detail, language, errors)
     if isinstance(error, TooOften):
         answer.headers["Retry-After"] = str(max(1, math.ceil(error.wait_s)))

@@ -21,12 +21,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.errors import NotFound
 from web import bodies, idempotency
-from web.ask import PARTS, Ask
-from web.auth import caller_of
+from web.ask import Ask
+from web.auth import ask_of
 from web.problems import invalid
-from web.words import language_of
 
 API = "/api/v1"
+STREAM = "text/event-stream"
 LARGEST_ID = 2**53 - 1  # every program's JSON can hold it
 _PARAM = re.compile(r"\{(\w+)\}")
 
@@ -144,20 +144,20 @@ class Routes:
 def mount(app: web.Application, routes: Sequence[Route]) -> None:
     """Serve them. Fixed paths win over those with a number (`/calls/live` over `/calls/{call_id}`)."""
     for route in sorted(routes, key=lambda r: len(r.params)):
-        app.router.add_route(route.method, _PARAM.sub(r"{\1:\\d{1,18}}", route.url), _served(route))
+        serve, url = _served(route), _PARAM.sub(r"{\1:\\d{1,18}}", route.url)
+        app.router.add_route(route.method, url, serve)
+        if route.method == "GET" and STREAM not in route.produces:
+            app.router.add_route("HEAD", url, serve)
 
 
 def _served(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
-        language = language_of(request.headers.get("Accept-Language", ""))
-        ask = Ask(
-            request.app[PARTS], await caller_of(request, language, required=route.scope is not None), language, request
-        )
+        ask = await ask_of(request, required=route.scope is not None)
         if route.scope is not None:
             ask.need_scope(*route.scope)
         given: dict[str, Any] = {name: _id(ask, name, request.match_info[name]) for name in route.params}
         if route.query is not None:
-            given["query"] = _query(route.query, request, language)
+            given["query"] = _query(route.query, request, ask.language)
         if route.body is None:
             return await _answer(route, ask, given, b"")
         async with bodies.read(ask, route.body, route.max_body, upload=route.upload) as (body, digest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 LANGUAGES = ("en", "ru")
@@ -40,9 +41,9 @@ TEXTS = _pairs(
     bad_login=("The address or the password is wrong.", "Неверный адрес или пароль."),
     many_logins=("Too many attempts to log in: wait a little.", "Слишком много попыток входа: подождите немного."),
     csrf=("The CSRF token is absent or stale: reload the page.", "Нет CSRF-токена или он устарел: обновите страницу."),
+    session_only=("Log in to do this: a token cannot.", "Это можно сделать, только войдя: токеном нельзя."),
     scope=("The token lacks the scope `{scope}`.", "У токена нет области `{scope}`."),
     role=("Your role in this project does not allow this.", "Ваша роль в проекте этого не позволяет."),
-    admin_only=("Only an administrator of the installation may do this.", "Это может только администратор установки."),
     absent=("There is no such {what}.", "Нет такого объекта: {what}."),
     not_json=("The body is not JSON: {why}.", "Тело запроса — не JSON: {why}."),
     want_json=("Send the body as application/json.", "Передайте тело как application/json."),
@@ -50,8 +51,6 @@ TEXTS = _pairs(
     too_large=("The body may have at most {limit} bytes.", "Тело запроса не больше {limit} байт."),
     slow_body=("The body did not come in time.", "Тело запроса не пришло вовремя."),
     nul=("The request may not contain NUL characters.", "В запросе не может быть символов NUL."),
-    bad_cursor=("The cursor is not one of this list.", "Этот курсор не от этого списка."),
-    bad_sort=("Sort by one of: {known}.", "Сортировка по одному из: {known}."),
     key_other=(
         "This Idempotency-Key was used with another request.",
         "Этот Idempotency-Key уже использован с другим запросом.",
@@ -63,10 +62,6 @@ TEXTS = _pairs(
     key_form=(
         "An Idempotency-Key has 1 to 200 visible ASCII characters.",
         "Idempotency-Key: от 1 до 200 видимых символов ASCII.",
-    ),
-    bad_phone=(
-        "This is not a telephone number that can be called.",
-        "Это не телефонный номер, на который можно позвонить.",
     ),
     unknown_ref=("There is no such {what} in this project.", "В этом проекте нет такого: {what}."),
     not_a_number=("This is no telephone number.", "Это не телефонный номер."),
@@ -90,12 +85,44 @@ TEXTS = _pairs(
     stop_list=("This number is on the project's stop list.", "Этот номер в стоп-листе проекта."),
     order=("The end must be after the beginning.", "Конец должен быть позже начала."),
     past=("This moment is over.", "Этот момент уже прошёл."),
-    bad_zone=("There is no such time zone.", "Нет такого часового пояса."),
     bad_file=("The file cannot be used: {why}.", "Файл не подходит: {why}."),
     state=("Not possible while it is {state}.", "Невозможно в состоянии «{state}»."),
     no_robot=("The engine is not running.", "Движок не запущен."),
     many_streams=("Too many live streams are open.", "Открыто слишком много потоков событий."),
     no_recording=("There is no recording of this call.", "Записи этого разговора нет."),
+)
+
+# What the layers below say, in English there; what is not here stays as it is.
+TOLD_BELOW: tuple[tuple[str, str], ...] = (
+    (r"there is no such .*", "Такого объекта нет."),
+    (r"there is no user (.*): they must be created first", "Пользователя {0} нет: сначала его нужно создать."),
+    (r"there is no number (.*)", "Номера {0} нет."),
+    (r"(\S*) is not rented by you", "Номер {0} арендован не вами."),
+    (r"(\S*) is rented by somebody else", "Номер {0} арендован другим пользователем."),
+    (r"this project does not rent this number", "Этот номер не арендован проектом."),
+    (r"the owner's role cannot be changed", "Роль владельца изменить нельзя."),
+    (r"the owner cannot be removed", "Владельца нельзя исключить."),
+    (r"there is a field (.*) already", "Поле {0} уже есть."),
+    (r"there is a tag (.*) already", "Метка {0} уже есть."),
+    (r"this is there already, or what it names is not", "Это уже есть, либо нет того, на что оно ссылается."),
+    (
+        r"a running campaign cannot be changed: pause it first",
+        "Идущую кампанию изменить нельзя: сначала приостановите её.",
+    ),
+    (r"this campaign is (\w+): it cannot (\w+)", "Кампания в состоянии «{0}»: действие «{1}» невозможно."),
+    (r"this campaign is archived.*", "Кампания в архиве: восстановите или скопируйте её."),
+    (r"this campaign is (\w+): stop it first", "Кампания в состоянии «{0}»: сначала остановите её."),
+    (r"this line has no number.*", "У линии нет номера: сначала добавьте его."),
+    (r"this line is archived.*", "Линия в архиве: скопируйте её, чтобы использовать снова."),
+    (r"(\S*) rings at another active line.*", "Номер {0} уже принимает другая линия: сначала выключите её."),
+    (r"no number can ring: rent one first", "Не с чего звонить: сначала арендуйте номер."),
+    (r"this password was verified already", "Этот код уже подтверждён."),
+    (r"too many call passwords were asked for.*", "Слишком много запросов кода звонком: подождите немного."),
+    (r"the robot cannot ring now.*", "Робот сейчас не может позвонить: повторите через несколько секунд."),
+    (r"the database is (away|too busy).*", "База данных сейчас не отвечает: повторите через несколько секунд."),
+    (r"(the|a) .* names what is not there", "В запросе ошибки: смотрите `errors`."),
+    (r"sort must be one of (.*), with .*", "Сортировка по одному из: {0}; со знаком - по убыванию."),
+    (r"this cursor does not belong.*", "Этот курсор не от этого списка или порядка."),
 )
 
 # Pydantic's findings; English is pydantic's own.
@@ -137,6 +164,17 @@ def say(language: str, key: str, **params: object) -> str:
     """The text named `key`; an unknown language gets English."""
     words = TEXTS[key]
     return words.get(language, words["en"]).format(**params)
+
+
+def below(language: str, text: str) -> str:
+    """What a lower layer said, in this language."""
+    if language != "ru":
+        return text
+    for pattern, words in TOLD_BELOW:
+        found = re.fullmatch(pattern, text)
+        if found is not None:
+            return words.format(*found.groups())
+    return text
 
 
 def language_of(accept: str) -> str:

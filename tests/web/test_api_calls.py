@@ -122,6 +122,11 @@ async def test_a_number_on_the_stop_list_is_not_called(anna: Client, shop: Shop,
     await world.store.calls.end(second["id"], CallEnd(Status.ANSWERED, 16, START, answered_at=START, talk=talk))
     answer = await anna.post(f"/projects/{shop.project}/calls", {"phone": PHONE, "scenario_id": shop.scenario})
     assert answer.codes == {"/phone": "stop_list"}
+    path = f"/projects/{shop.project}/opt-outs"
+    assert [o["phone"] for o in (await anna.get(path)).json["items"]] == [PHONE]
+    assert (await anna.delete(f"{path}?phone=89001234567")).status == 204
+    assert (await anna.delete(f"{path}?phone=89001234567")).status == 404
+    await _call(anna, shop)
 
 
 async def test_a_call_with_its_steps_and_filters_of_the_list(anna: Client, shop: Shop, world: World) -> None:
@@ -175,8 +180,14 @@ async def test_hanging_up(anna: Client, shop: Shop, world: World) -> None:
 
 async def test_when_the_telephony_is_away(anna: Client, shop: Shop, world: World) -> None:
     world.robot.down = True
-    answer = await anna.post(f"/projects/{shop.project}/calls", {"phone": PHONE, "scenario_id": shop.scenario})
+    made = await _call(anna, shop)
+    assert made["status"] == "queued" and list(await world.store.calls.queued()) == [made["id"]]
+    answer = await anna.post("/call-passwords", {"phone": PHONE}, headers={"Idempotency-Key": "k"})
     assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0
+    assert (await anna.get("/calls?status=failed")).json["items"][0]["kind"] == "password"
+    world.robot.down = False
+    again = await anna.post("/call-passwords", {"phone": PHONE}, headers={"Idempotency-Key": "k"})
+    assert again.status == 201
 
 
 # --- recordings -------------------------------------------------------------------------------------------------------

@@ -133,3 +133,35 @@ async def test_a_wrong_query_is_told(anna: Client, query: str, path: str) -> Non
     answer = await anna.get(f"/projects?{query}")
     assert answer.status == 422
     assert list(answer.codes) == [path]
+
+
+async def test_an_integration_keeps_its_secrets(anna: Client, boris: Client) -> None:
+    project = await anna.made("/projects", {"name": "P"})
+    path = f"/projects/{project['id']}/integrations"
+    body = {
+        "name": "crm",
+        "url": "https://crm.example.com/hook",
+        "headers": {"X-Key": "secret"},
+        "auth": {"bearer": "secret"},
+        "params": {"a": "b"},
+    }
+    made = await anna.put(path, body)
+    assert (made.status, made.json["auth"], list(made.json["headers"])) == (200, "bearer", ["X-Key"])
+    again = await anna.put(path, {**body, "method": "GET"})
+    listed = await anna.get(path)
+    assert [(i["id"], i["method"]) for i in listed.json["items"]] == [(again.json["id"], "GET")]
+    assert b"secret" not in made.raw + listed.raw
+    for wrong in ({"url": "file:///etc/passwd"}, {"headers": {"A\r\nB": "c"}}, {"headers": {"A": "b\r\nC: d"}}):
+        assert (await anna.put(path, {**body, **wrong})).status == 422
+    assert (await boris.get(path)).status == 404
+    assert (await boris.put(path, body)).status == 404
+
+
+async def test_what_the_store_says_is_said_in_russian_too(anna: Client) -> None:
+    project = await anna.made("/projects", {"name": "P"})
+    path = f"/projects/{project['id']}/tags"
+    await anna.made(path, {"name": "hot"})
+    again = await anna.post(path, {"name": "hot"}, headers={"Accept-Language": "ru"})
+    assert (again.status, again.json["detail"]) == (409, "Метка hot уже есть.")
+    absent = await anna.get("/projects/999", headers={"Accept-Language": "ru"})
+    assert absent.json["detail"] == "Такого объекта нет."

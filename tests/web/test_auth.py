@@ -146,3 +146,21 @@ async def test_an_unknown_account_answers_like_a_wrong_password(world: World) ->
     known = await browser.post("/session", {"email": "vera@example.com", "password": "no"})
     unknown = await browser.post("/session", {"email": "x@example.com", "password": "no"})
     assert known.json == unknown.json
+
+
+async def test_changing_ones_password_ends_the_other_sessions(world: World) -> None:
+    browser = await _logged_in(world)
+    elsewhere = world.stranger()
+    assert (await elsewhere.post("/session", {"email": "vera@example.com", "password": PASSWORD})).status == 201
+    new = "another long password"
+    assert (await browser.put("/me/password", {"old": "wrong", "new": new})).codes == {"/old": "bad_login"}
+    assert (await browser.put("/me/password", {"old": PASSWORD, "new": "short"})).status == 422
+    assert (await browser.put("/me/password", {"old": PASSWORD, "new": new})).status == 204
+    assert ((await browser.get("/me")).status, (await elsewhere.get("/me")).status) == (200, 401)
+    assert (await elsewhere.post("/session", {"email": "vera@example.com", "password": PASSWORD})).status == 401
+    assert (await elsewhere.post("/session", {"email": "vera@example.com", "password": new})).status == 201
+
+
+async def test_a_token_cannot_change_the_password(anna: Client) -> None:
+    assert (await anna.put("/me/password", {"old": PASSWORD, "new": "another long password"})).status == 403
+    assert (await anna.patch("/me", {"name": "Анна", "locale": "en"})).json["locale"] == "en"

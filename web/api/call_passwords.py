@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from engine.errors import ChannelDown
+from engine.model import CallEnd, Status
 from engine.store.tables import CallPassword
+from engine.tasks import surely
 from web.api.calls import e164
 from web.api.types import Phone
 from web.ask import Ask
@@ -64,8 +67,20 @@ async def create(ask: Ask, body: NewPassword) -> PasswordMade:
         code_length=body.code_length,
         ttl_s=body.ttl_s,
     )
-    await ask.robot.call_password(row.id)
+    try:
+        await ask.robot.call_password(row.id)
+    except ChannelDown:
+        await surely(_given_up(ask, row))
+        raise
     return PasswordMade.model_validate(row)
+
+
+async def _given_up(ask: Ask, row: CallPassword) -> None:
+    """Nothing was dialled, and a code is of no use later."""
+    await ask.store.passwords.password_rang(row.id, delivered=False)
+    if row.call_id is not None:
+        end = CallEnd(Status.FAILED, 0, ask.now(), number=row.caller, reason="the robot could not ring")
+        await ask.store.calls.end(row.call_id, end)
 
 
 @routes.get("/call-passwords/{password_id}", "How it went", scope=SEEN)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
-from engine.errors import NotFound
+from engine.errors import ChannelDown, NotFound
 from engine.rules.phone import Refused, normalise
 from engine.store.calls import CallFilter as Where
 from web import live, media
@@ -31,6 +32,7 @@ from web.problems import wrong
 from web.routes import Given, Routes, Told
 
 routes = Routes("calls")
+log = logging.getLogger(__name__)
 
 
 class LiveFilter(ListQuery):
@@ -50,9 +52,9 @@ class Waveform(Told):
     robot: list[int]
 
 
-@routes.post("/projects/{project_id}/calls", "One call now", status=202, idempotent=True, errors=(503,))
+@routes.post("/projects/{project_id}/calls", "One call now", status=202, idempotent=True)
 async def create(ask: Ask, project_id: int, body: NewCall) -> CallOut:
-    """The call waits for a free channel, ten minutes at the most unless `not_after` says otherwise."""
+    """The call waits for the telephony and a free channel: until `not_after`, or for ten minutes."""
     await ask.may(project_id, "operator")
     phone = e164(ask, body.phone)
     if body.not_after is not None and body.not_after <= ask.now():
@@ -69,7 +71,10 @@ async def create(ask: Ask, project_id: int, body: NewCall) -> CallOut:
         number=body.number or "",
         not_after=body.not_after,
     )
-    await ask.robot.call_now(row.id)
+    try:
+        await ask.robot.call_now(row.id)
+    except ChannelDown:
+        log.info("a call waits for the engine", extra={"call": row.id})  # queued: taken on later
     return call_out(row)
 
 

@@ -14,7 +14,7 @@ from web.api.types import Email, Moment, Name
 from web.ask import Ask
 from web.auth import COOKIE, DOOR, digest, new_token
 from web.paging import PageOf
-from web.problems import Forbidden, wrong
+from web.problems import Forbidden, Unauthorized, wrong
 from web.routes import Given, Routes, Told
 
 routes = Routes("session")
@@ -33,6 +33,16 @@ class UserOut(Told):
     name: str
     locale: str
     admin: bool
+
+
+class MePatch(Given):
+    name: Annotated[str, Field(max_length=200)] | None = None
+    locale: Literal["ru", "en"] | None = None
+
+
+class NewPassword(Given):
+    old: Annotated[str, Field(min_length=1, max_length=1024)]
+    new: Annotated[str, Field(min_length=10, max_length=1024)]
 
 
 class SessionOut(Told):
@@ -97,6 +107,26 @@ async def log_out(ask: Ask) -> web.Response:
 @routes.get("/me", "Who you are")
 async def me(ask: Ask) -> UserOut:
     return user_out(await ask.store.users.get(ask.user))
+
+
+@routes.patch("/me", "Change your name or language")
+async def patch_me(ask: Ask, body: MePatch) -> UserOut:
+    return user_out(await ask.store.users.change(ask.user, body.model_dump(exclude_none=True)))
+
+
+@routes.put("/me/password", "Change your password; your other sessions end", answer=None, status=204, errors=(429,))
+async def change_password(ask: Ask, body: NewPassword) -> None:
+    """Only from a session: a token cannot lock its owner out."""
+    if not ask.caller.session:
+        raise Forbidden(ask.say("session_only"))
+    request = _request(ask)
+    door = request.app[DOOR]
+    try:
+        await door.prove(ask.parts, ask.caller.email, body.old, address=request.remote or "", language=ask.language)
+    except Unauthorized:
+        raise wrong(ask.language, "/old", "bad_login") from None
+    await ask.store.users.change(ask.user, {"password_hash": await door.hashed(body.new)})
+    await ask.store.users.end_logins(ask.user, but=digest(ask.caller.session))
 
 
 @routes.get("/tokens", "Your tokens")
