@@ -1,0 +1,194 @@
+"""A robot of its own for measuring: `dozvon up` as a process, one inbound line, measuring telephones on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from bench.telephone import HOST, Phone
+
+NUMBER = "+74950000001"
+PASSWORD = "correct horse battery staple"
+READY_S = 300.0  # a first start fetches Asterisk
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    http: int
+    sip: int
+    ami: int
+    agi: int
+    media: int
+    trunk: int
+
+
+@dataclass
+class Robot:
+    folder: Path
+    ports: Ports
+    process: asyncio.subprocess.Process
+    session: aiohttp.ClientSession
+    project: int = 0
+
+    async def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        async with self.session.request(method, f"/api/v1{path}", json=body) as answer:
+            told = await answer.json(content_type=None)
+            if answer.status >= 400:
+                raise RuntimeError(f"{method} {path}: {answer.status} {told}")
+            return told
+
+    async def scenario(self, graph: Mapping[str, Any]) -> int:
+        made = await self.api("POST", f"/projects/{self.project}/scenarios", {"name": graph["name"], "graph": graph})
+        return int(made["id"])
+
+    async def line(self, scenario: int) -> None:
+        made = await self.api(
+            "POST",
+            f"/projects/{self.project}/lines",
+            {"name": "bench", "numbers": [NUMBER], "scenario_id": scenario},
+        )
+        await self.api("POST", f"/lines/{made['id']}/activate")
+
+    def phone(self, caller: str = "+79001234567") -> Phone:
+        return Phone((HOST, self.ports.sip), NUMBER, caller)
+
+    def asterisk(self) -> int:
+        """The process of the robot's own Asterisk."""
+        for pid in children(self.process.pid):
+            if b"asterisk" in _read(f"/proc/{pid}/cmdline"):
+                return pid
+        raise RuntimeError("the robot has no Asterisk")
+
+
+@asynccontextmanager
+async def robot(folder: Path, **settings: Any) -> AsyncGenerator[Robot]:
+    """Started as a user would start it, with an administrator and a project; ended with SIGTERM."""
+    ports = Ports(
+        *free(socket.SOCK_STREAM, 1),
+        *free(socket.SOCK_DGRAM, 1),
+        *free(socket.SOCK_STREAM, 3),
+        *free(socket.SOCK_DGRAM, 1),
+    )
+    config = {
+        "data_dir": "./var",
+        "http": {"port": ports.http, "public_url": f"http://{HOST}:{ports.http}"},
+        "asterisk": {
+            "sip": {"port": ports.sip},
+            "ami": {"port": ports.ami},
+            "agi": {"port": ports.agi},
+            "media": {"port": ports.media},
+        },
+        "trunks": {"main": {"host": HOST, "port": ports.trunk, "channels": 1000, "calls_per_second": 100}},
+        "numbers": [{"number": NUMBER, "trunk": "main"}],
+        "log": {"level": "warning"},
+        **settings,
+    }
+    (folder / "dozvon.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    with (folder / "robot.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *DOZVON, "up", cwd=folder, env=environment(), stdout=asyncio.subprocess.PIPE, stderr=log
+        )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(READY_S):
+            first = await process.stdout.readline()
+        if not first.startswith(b"dozvon ready"):
+            raise RuntimeError(f"the robot did not start: {(folder / 'robot.log').read_text('utf-8')[-2000:]}")
+        token = await _token(folder)
+        base = f"http://{HOST}:{ports.http}"
+        async with aiohttp.ClientSession(base, headers={"Authorization": f"Bearer {token}"}) as session:
+            made = Robot(folder, ports, process, session)
+            made.project = (await made.api("POST", "/projects", {"name": "bench"}))["id"]
+            await made.api("POST", "/numbers/rent", {"numbers": [NUMBER]})
+            yield made
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(90):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+
+
+DOZVON = (sys.executable, "-m", "engine")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment() -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("DOZVON_") or name == "DOZVON_CACHE"
+    }
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+async def command(folder: Path, *words: str) -> str:
+    """`dozvon WORDS…` in that folder; what it said. Raises RuntimeError if it failed."""
+    process = await asyncio.create_subprocess_exec(
+        *DOZVON,
+        *words,
+        cwd=folder,
+        env=environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"dozvon {' '.join(words)}: {err.decode()}")
+    return out.decode().strip()
+
+
+async def _token(folder: Path) -> str:
+    (folder / "password").write_text(PASSWORD, "utf-8")
+    await command(folder, "user", "create", "bench@example.org", "--admin", "--password-file", "password")
+    return await command(folder, "token", "create", "bench@example.org", "--scopes", "read,write,call_password")
+
+
+def free(kind: socket.SocketKind, count: int) -> list[int]:
+    """Ports of the loopback that nobody uses just now."""
+    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+# --- what processes use -----------------------------------------------------------------------------------------------
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of this process so far."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_mb(pid: int) -> float:
+    pages = int(_read(f"/proc/{pid}/statm").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def children(pid: int) -> list[int]:
+    """All processes below this one."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in _read(str(task / "children")).split()]
+    return found + [below for child in found for below in children(child)]
+
+
+def _read(path: str) -> bytes:
+    return Path(path).read_bytes()
