@@ -42,6 +42,7 @@ from engine.stubborn import Stubborn
 from engine.talks import Talks
 from engine.tasks import beside, kept_alive
 from engine.trunks import Limit, Trunks
+from scenarios import forms
 from tts import _auto as voices
 from tts import cached
 from web.app import make_app, serve
@@ -94,6 +95,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         )
         await store.numbers.sync([number.model_dump() for number in settings.numbers], now=clock.now())
         await store.numbering.load()
+        await asyncio.to_thread(forms.warm)
         if settings.asterisk.mode == "embedded":
             await _asterisk(settings, stack, health, progress)
         recognizers, deafness, capacity = await _ears(settings, stack)
@@ -205,7 +207,7 @@ async def _ears(
 
     def how() -> tuple[bool, str]:
         load = default.load()
-        return load.workers > 0, "" if load.workers else "no recogniser process is alive: one is being started"
+        return load.ready > 0, "" if load.ready else "no recogniser process is alive: one is being started"
 
     def full() -> bool:
         load = default.load()

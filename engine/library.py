@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from engine.errors import InputError, Problem
 from engine.store import Store
-from scenarios.check import load
-from scenarios.document import Scenario
+from scenarios.document import Scenario, parse
 from scenarios.problems import ScenarioError
 from scenarios.talk import Prompt
 
@@ -25,9 +24,9 @@ class StoredScenarios:
         if key not in self._parsed:
             row = await self._store.scenarios.version(scenario_id, scenario.version, user=None)
             try:
-                parsed = load(row.graph)
+                parsed = parse(row.graph)  # checked when it was saved, with the project's fields
             except ScenarioError as error:
-                problems = [Problem(p.path, p.code, str(p)) for p in error.problems]
+                problems = [Problem(p.path, p.code, p.message.en) for p in error.problems]
                 raise InputError(f"scenario {scenario_id} cannot be run: mend it in the editor", problems) from None
             if len(self._parsed) >= KEPT:
                 self._parsed.pop(next(iter(self._parsed)))
