@@ -19,7 +19,7 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.Tas
     If any of the work fails, the body is cancelled and the failure is raised.
     """
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coro, name=coro.__qualname__) for coro in work]
+        tasks = [group.create_task(coro, name=getattr(coro, "__qualname__", "beside")) for coro in work]
         try:
             yield group
         finally:
