@@ -150,17 +150,20 @@ def _run(what: str, command: list[str], *, limit_s: float = 1800.0, line: Callab
             errors="replace",
         ) as process:  # fmt: skip
             assert process.stdout is not None
-            last = ""
+            last, wrong = "", list[str]()
             for text in process.stdout:
                 log.write(text)
-                last = text.strip() if re.match(r"(?i)\W*(error|npm err)", text) or not last else last
+                last = text.strip() or last
+                if re.match(r"(?i)\W*(error|npm err)", text):
+                    wrong.append(last)
                 if line is not None:
                     line(text)
                 if time.monotonic() - started > limit_s:
                     process.kill()
                     raise SetupError(f"{what} took over {limit_s:.0f} s: look at the network and run again")
         if process.returncode:
-            raise SetupError(f"{what} failed ({last[:200]}): {LOG} has all of it; mend that and run again")
+            why = "; ".join(wrong[:2] or [last])[:300]
+            raise SetupError(f"{what} failed ({why}): {LOG} has all of it; mend that and run again")
 
 
 # --- the steps ------------------------------------------------------------------------------------------------------
@@ -259,8 +262,8 @@ def _project() -> None:
 def _front_end() -> None:
     from engine import tools
 
-    tools.install(tools.NODE, say)
-    npm = tools.find(tools.NODE[1])
+    tools.install(tools.FRONT_END, say)
+    npm = tools.find(tools.FRONT_END[-1])
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *tools.folders()])
     _run("installing the front-end libraries", [str(npm), "ci", "--no-audit", "--no-fund"], limit_s=600)
 

@@ -25,21 +25,23 @@ APT_S = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program, the Debian package it comes in, and where that package puts it when that is not on PATH."""
+    """A program, the Debian package that it (or what it lacks) comes in, and where it stands if that is not on PATH."""
 
     program: str
     package: str
     usual: str = ""  # glob from the root of the file system
     env: tuple[tuple[str, str], ...] = ()  # for the unpacked program; {prefix} and {libs} are filled in
+    own: str = ""  # glob from the checkout: the program is there already and lacks only libraries
 
 
+ROOT = Path(__file__).resolve().parent.parent
+# Playwright brings the Node.js that it runs on. Debian's cannot be unpacked elsewhere: parts of it have fixed paths.
+NODE = Tool("playwright-node", "libatomic1", own=".venv/lib/python3*/site-packages/playwright/driver/node")
 NODE_PATH = "{prefix}/usr/share/nodejs:{libs}/nodejs:{prefix}/usr/lib/nodejs"
-NODE = (
-    Tool("node", "nodejs", env=(("NODE_PATH", NODE_PATH),)),
-    Tool("npm", "npm", "usr/share/nodejs/npm/bin/npm-cli.js"),
-)
+FRONT_END = (NODE, Tool("npm", "npm", "usr/share/nodejs/npm/bin/npm-cli.js", (("NODE_PATH", NODE_PATH),)))
 POSTGRES = "usr/lib/postgresql/*/bin"
 TESTING = (
+    NODE,
     Tool("sipp", "sip-tester"),
     *(Tool(name, "postgresql", f"{POSTGRES}/{name}") for name in ("initdb", "pg_ctl", "postgres", "createdb", "psql")),
     Tool("chromium", "chromium", "usr/lib/chromium/chromium", (("FONTCONFIG_FILE", "{prefix}/fonts.conf"),)),
@@ -56,6 +58,9 @@ def folders() -> list[str]:
 
 def find(tool: Tool) -> str | None:
     """Where the program is, or None."""
+    for file in sorted(ROOT.glob(tool.own)) if tool.own else ():
+        if subprocess.run([file, "--version"], capture_output=True, timeout=60).returncode == 0:
+            return str(file)
     return shutil.which(tool.program, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *folders()]))
 
 
@@ -151,14 +156,15 @@ def _fonts(prefix: Path) -> None:
 def _wrap(tool: Tool, prefix: Path, libs: list[Path]) -> None:
     """A script on PATH that starts the unpacked program with its own libraries."""
     places = [tool.usual] if tool.usual else [f"{at}/{tool.program}" for at in ("usr/bin", "usr/sbin", "bin")]
-    target = next((file for place in places for file in sorted(prefix.glob(place)) if file.is_file()), None)
+    found = [file for place in places for file in sorted(prefix.glob(place))] if not tool.own else ROOT.glob(tool.own)
+    target = next((file for file in found if file.is_file()), None)
     if target is None or not libs:
         raise InstallError(f"{tool.package} holds no {tool.program}: install {tool.package} by hand")
     private = sorted({file.parent for folder in libs for file in folder.glob("*/lib*.so*")})
     env = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, [*libs, *private]))}
     env |= {key: value.format(prefix=prefix, libs=libs[0]) for key, value in tool.env}
     lines = [f"export {key}={shlex.quote(value)}" for key, value in env.items()]
-    start = f"{shlex.quote(str(_wrappers() / 'node'))} " if target.suffix == ".js" else ""
+    start = f"{shlex.quote(find(NODE) or 'node')} " if target.suffix == ".js" else ""
     script = _wrappers() / tool.program
     aside = script.with_name(f".{script.name}.{os.getpid()}")
     aside.write_text("\n".join(["#!/bin/sh", *lines, f'exec {start}{shlex.quote(str(target))} "$@"', ""]), "utf-8")
