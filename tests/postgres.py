@@ -1,6 +1,6 @@
 """A private PostgreSQL for tests: started once, on a free port of the loopback, gone with its data at the end.
 
-    with server() as pg: pg.url() is a new empty database; pg.kill(), pg.start() for bad days
+with server() as pg: pg.url() is a new empty database; pg.kill(), pg.start() for bad days
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ class Postgres:
             os.chown(self._data, self._as, -1)
         self._run("initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         with (self._data / "postgresql.conf").open("a") as conf:
+            # Without fsync a commit still outlives the server's processes (not the machine); with synchronous_commit off
+            # it would not.
             conf.write(
                 f"listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nfsync=off\n"
-                "synchronous_commit=off\nfull_page_writes=off\nshared_buffers=64MB\nmax_connections=60\n"
+                "full_page_writes=off\nshared_buffers=64MB\nmax_connections=60\n"
             )
 
     def start(self) -> None:

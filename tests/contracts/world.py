@@ -42,10 +42,10 @@ class World:
         await self.store.filling.fill(row.id, now=NOW)
         return row.id
 
-    async def people(self, *phones: str, kind: str = "contacts", timezone: str = "", **fields: Any) -> int:
+    async def people(self, *phones: str, kind: str = "contacts", zone: str = "", **fields: Any) -> int:
         """A segment of these numbers."""
         row = await self.store.segments.add(
-            self.project, name="people", kind=kind, timezone=timezone, now=NOW, user=self.anna
+            self.project, name="people", kind=kind, timezone=zone, now=NOW, user=self.anna
         )
         await self.store.segments.add_contacts(
             row.id, [Person(phone, fields=fields) for phone in phones], now=NOW, user=self.anna
