@@ -21,7 +21,7 @@ from typing import Any
 from channels.voice import agi, audiosocket, causes, numbers, websocket
 from channels.voice.agi import Question
 from channels.voice.ami import Ami, Message, Unanswered
-from channels.voice.line import HANG_UP, Answer, TelephoneLine
+from channels.voice.line import HANG_UP, PREFIX, Answer, TelephoneLine, id_of
 from channels.voice.media import Stream, Ticker
 from engine.config import Settings
 from engine.errors import ChannelDown, ConfigError, NotReached
@@ -31,7 +31,6 @@ from engine.tasks import beside, surely
 
 log = logging.getLogger(__name__)
 
-PREFIX = "dz-"
 CONTEXT = "dozvon"  # of the dialplan's loop; calls from trunks enter it from `from-trunk`
 SLACK_S = 15.0  # beyond the answer timeout: then Asterisk has forgotten to tell
 DECIDE_S = 30.0  # an incoming call that nobody decided about by then is busy
@@ -147,7 +146,7 @@ class TelephoneChannel:
             raise NotReached(Status.INVALID_NUMBER, causes.INVALID)
         if order.id in self._lines:
             raise ChannelDown("this call is being placed already")
-        return self._register(order.id, order.id, record, progress)
+        return self._register(order.id, record, progress)
 
     async def _originate(self, line: TelephoneLine, order: DialOrder, exten: str, timeout_s: float) -> None:
         variables = self._variables(line)
@@ -193,11 +192,11 @@ class TelephoneChannel:
 
     async def _come(self, question: Question) -> Answer:
         busy = {"DOZVON_DO": "hangup", "DOZVON_CAUSE": str(causes.BUSY)}
-        id = PREFIX + question.uniqueid
+        id = id_of(question.uniqueid)
         if self._waiting is None or self._waiting.full() or not numbers.CALL_ID.fullmatch(id) or id in self._lines:
             log.warning("an incoming call found nobody", extra={"call": id[:64]})
             return busy
-        call = IncomingCall(self, id, question)
+        call = IncomingCall(self, question)
         self.ami.listen(question.uniqueid, call.heard)
         self._waiting.put_nowait(call)
         try:
@@ -213,8 +212,9 @@ class TelephoneChannel:
 
     # --- bookkeeping ------------------------------------------------------------------------------------------------
 
-    def _register(self, id: str, uniqueid: str, record: bool, progress: Progress) -> TelephoneLine:
-        line = TelephoneLine(self, id, uniqueid, str(self._recordings / id) if record else "", progress)
+    def _register(self, uniqueid: str, record: bool, progress: Progress) -> TelephoneLine:
+        id = id_of(uniqueid)
+        line = TelephoneLine(self, uniqueid, str(self._recordings / id) if record else "", progress)
         self._lines[id] = line
         self._by_uuid[media_id(id).replace("-", "")] = line
         self.ami.listen(uniqueid, line.heard)
@@ -262,12 +262,12 @@ class TelephoneChannel:
             return  # it is down again, and will come again
         for line in lines:
             if line.uniqueid not in living:
-                line.end(causes.TEMPORARY)
+                line.vanish()
 
     async def _living(self) -> list[tuple[str, str]]:
         """Our live calls: (id, uniqueid)."""
         rows = await self.ami.ask("CoreShowChannels", whole="CoreShowChannelsComplete")
-        return [(id, row["Uniqueid"]) for row in rows if (id := _id_of(row))]
+        return [(id, row["Uniqueid"]) for row in rows if (id := _ours(row))]
 
     @asynccontextmanager
     async def _running(self, settings: Settings) -> AsyncGenerator[None]:
@@ -288,8 +288,8 @@ class TelephoneChannel:
 class IncomingCall:
     """An `Incoming`: the dialplan waits on an open AGI connection for what is decided."""
 
-    def __init__(self, channel: TelephoneChannel, id: str, question: Question) -> None:
-        self.id = id
+    def __init__(self, channel: TelephoneChannel, question: Question) -> None:
+        self.id = id_of(question.uniqueid)
         self.phone = numbers.e164(question.headers.get("callerid", ""))
         self.number = numbers.e164(question.headers.get("extension", "")) or numbers.of_address(
             question.headers.get("arg_1", "")
@@ -315,7 +315,7 @@ class IncomingCall:
     @asynccontextmanager
     async def _accept(self, record: bool) -> AsyncGenerator[Line]:
         channel = self._channel
-        line = channel._register(self.id, self._question.uniqueid, record, _nothing)
+        line = channel._register(self._question.uniqueid, record, _nothing)
         try:
             if not self.decide({"DOZVON_DO": "answer", **channel._variables(line)}):
                 line.end(causes.NORMAL)
@@ -333,14 +333,14 @@ class IncomingCall:
         self.decide({"DOZVON_DO": "hangup", "DOZVON_CAUSE": str(cause if 1 <= cause <= 127 else causes.BUSY)})
 
 
-def _id_of(row: Message) -> str:
+def _ours(row: Message) -> str:
     """The id of a call of ours, from a row of CoreShowChannels; empty if it is none."""
     uniqueid = row.get("Uniqueid", "")
     if uniqueid.startswith(PREFIX):
         return uniqueid
     ours = row.get("Context") in (CONTEXT, "from-trunk") and row.get("Channel", "").startswith("PJSIP/")
     if ours and row.get("Application") != "AppDial":  # which is an operator's leg
-        return PREFIX + uniqueid
+        return id_of(uniqueid)
     return ""
 
 

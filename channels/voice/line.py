@@ -22,6 +22,7 @@ from engine.ports import Progress, TransferEnd, TransferOrder
 
 log = logging.getLogger(__name__)
 
+PREFIX = "dz-"  # of the ids of our calls
 LOST_S = 10.0  # so long a call is offered again when its media link broke
 HANG_UP_S = 10.0  # a call that is not down by then cannot be hung up
 RETRY_S = 0.25
@@ -31,6 +32,15 @@ TIMED_OUT = "3"  # OriginateResponse's Reason when the answer timeout has passed
 Answer = Mapping[str, str]
 HANG_UP: Answer = {"DOZVON_DO": "hangup"}
 MEDIA: Answer = {"DOZVON_DO": "media"}
+
+
+def id_of(uniqueid: str) -> str:
+    """Our id of the call whose channel Asterisk calls so."""
+    return uniqueid if uniqueid.startswith(PREFIX) else PREFIX + uniqueid
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Exchange(Protocol):
@@ -49,10 +59,9 @@ class Exchange(Protocol):
 
 
 class TelephoneLine:
-    """A `Line`. `uniqueid` is Asterisk's name of the channel, `id` ours; they are one for calls that we place."""
+    """A `Line`. `uniqueid` is Asterisk's name of the channel: for calls that we place it is our `id`."""
 
-    def __init__(self, exchange: Exchange, id: str, uniqueid: str, files: str, progress: Progress) -> None:
-        self.id = id
+    def __init__(self, exchange: Exchange, uniqueid: str, files: str, progress: Progress) -> None:
         self.uniqueid = uniqueid
         self.cause = 0
         self.media = Stream(exchange.ticker, self._linked, self._lost)
@@ -60,13 +69,15 @@ class TelephoneLine:
         self.ringing = asyncio.Event()
         self.down = asyncio.Event()
         self._exchange = exchange
-        self._loop = asyncio.get_running_loop()
         self._files = files
         self._progress = progress
         self._leaving = False
-        self._timed_out = False
         self._lost_timer: asyncio.TimerHandle | None = None
         self._transfer: _Transfer | None = None
+
+    @property
+    def id(self) -> str:
+        return id_of(self.uniqueid)
 
     def recording(self) -> tuple[str, str] | None:
         return (f"{self._files}-in.wav", f"{self._files}-out.wav") if self._files else None
@@ -83,18 +94,15 @@ class TelephoneLine:
         elif kind == "OriginateResponse":
             if event.get("Response") == "Success":
                 self.answer()
-            elif not self.down.is_set():
-                if event.get("Reason") == TIMED_OUT:
-                    self._timed_out = True
-                # The cause comes with Hangup, a moment before or after; with no channel at all it never comes.
-                self._loop.call_later(RETRY_S, self.end, 0)
+            elif event.get("Reason") == TIMED_OUT:  # whatever the network then says to Asterisk's cancelling
+                self.end(causes.NO_ANSWER if self.ringing.is_set() else causes.NO_USER)
+            else:  # the cause comes with Hangup, a moment before or after; with no channel at all it never comes
+                asyncio.get_running_loop().call_later(RETRY_S, self.end, 0)
         elif kind == "DialEnd":
             if self._transfer is not None and event.get("DialStatus") == "ANSWER":
-                self._transfer.join(self._loop.time())
+                self._transfer.join(_now())
         elif kind == "Hangup":
             cause, sip = causes.number(event.get("Cause", "")), causes.number(event.get("TechCause", "")[:3])
-            if self._timed_out:  # whatever the network then says to our cancelling
-                cause, sip = causes.NO_USER, 0
             if self.ringing.is_set() and cause in (causes.NO_USER, causes.NO_ANSWER):
                 cause, sip = causes.NO_ANSWER, 0  # it rang: 480 is no absence then
             self.end(cause, sip)
@@ -118,13 +126,17 @@ class TelephoneLine:
             self.answered.set_exception(NotReached(causes.status(cause, sip), cause))
             self.answered.exception()  # it may be that nobody waits for it any more
         if self._transfer is not None:
-            self._transfer.finish(self._transfer.ended_by_subscriber(self._loop.time()))
+            self._transfer.finish(self._transfer.ended_by_subscriber(_now()))
         self.media.end()
+
+    def vanish(self) -> None:
+        """Asterisk does not know the call any more, and how it ended was not told."""
+        self.end(causes.NORMAL if self._leaving else causes.TEMPORARY)
 
     def next(self, question: Question) -> Answer:
         """What the dialplan is to do with the call now."""
         if self._leaving or self.down.is_set():
-            self._loop.call_later(RETRY_S, self.end, causes.NORMAL)  # if there is no manager to tell
+            asyncio.get_running_loop().call_later(RETRY_S, self.end, causes.NORMAL)  # if there is no manager to tell
             return HANG_UP
         transfer = self._transfer
         if transfer is None:
@@ -140,7 +152,7 @@ class TelephoneLine:
         seconds = float(talked) if outcome == "done" and talked.isascii() and talked.isdecimal() else 0.0
         self._transfer = None
         self.media.expecting = True
-        transfer.finish(TransferEnd(outcome, transfer.talked(self._loop.time()) or seconds))
+        transfer.finish(TransferEnd(outcome, transfer.talked(_now()) or seconds))
         return MEDIA
 
     def _linked(self) -> None:
@@ -154,7 +166,7 @@ class TelephoneLine:
         """The media link broke: the dialplan offers the call again; not for ever."""
         if self._leaving or self.down.is_set() or self._lost_timer is not None:
             return
-        self._lost_timer = self._loop.call_later(LOST_S, self._give_up)
+        self._lost_timer = asyncio.get_running_loop().call_later(LOST_S, self._give_up)
 
     def _give_up(self) -> None:
         self._lost_timer = None
@@ -181,7 +193,7 @@ class TelephoneLine:
                 "DOZVON_CID": numbers.caller_id(order.caller_id),
                 "DOZVON_SAY": whisper,
             },
-            self._loop.create_future(),
+            asyncio.get_running_loop().create_future(),
         )
         self.media.pause()
         try:
@@ -206,7 +218,7 @@ class TelephoneLine:
             await self._exchange.ami.ask("Hangup", ("Channel", self.uniqueid), ("Cause", str(causes.NORMAL)))
         except Refused:
             if self.answered.done() or self.ringing.is_set():  # there was a channel, so it is gone
-                self._loop.call_later(RETRY_S, self.end, causes.NORMAL)
+                asyncio.get_running_loop().call_later(RETRY_S, self.end, causes.NORMAL)
         except ChannelDown:
             self.media.end()  # without the manager: the dialplan comes to `next` and is told
         with suppress(TimeoutError):
