@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from engine import ports
 from engine.chronicle import Chronicle
 from engine.ear import Ear, Ended, Quiet, Started, Stood
 from engine.errors import SpeechError
 from engine.model import RATE, Digit, Sound, TalkLog
 from engine.mouth import Mouth, Sounds
-from engine.ports import Clock, Errands, Hearing, Line, Recognizer, TransferOrder, Vad
+from engine.ports import Clock, Hearing, Line, Recognizer, TransferOrder, Vad
 from engine.tape import Tape
-from engine.tasks import beside
+from engine.tasks import Errands, Inbox, beside
 from scenarios.interpreter import Interpreter
 from scenarios.talk import (
     Began,
@@ -62,7 +61,7 @@ class Senses:
     vad: Callable[[], Vad]
     recognizer: Callable[[str], Recognizer]  # by the card's name for it; "" is the default
     sounds: Sounds
-    errands: Errands
+    errands: ports.Errands
     clock: Clock
 
 
@@ -87,10 +86,8 @@ class Call:
         self._ear = Ear(senses.vad(), senses.recognizer, talk.language)
         self._mouth = Mouth(line.media, senses.sounds, self)
         self._state = State(node="")
-        self._events: deque[Event] = deque()
-        self._feeding = False
-        self._asked_at = 0  # `state.steps` when the person began to speak: whose answer it is
-        self._errands: set[asyncio.Task[None]] = set()
+        self._inbox = Inbox(self._take)
+        self._errands = Errands(self._failed)
         self._joined: asyncio.Event | None = None  # set when a transfer is over
         self._tape: Tape | None = None
         self._over = asyncio.Event()
@@ -103,7 +100,7 @@ class Call:
         """Talk to the end. Cancelled (shutdown, hang-up from the panel): the log so far is in the chronicle."""
         try:
             async with beside(self._mouth.run(), self._hear()):
-                self._apply_start()
+                self._inbox.first(self._start)
                 try:
                     async with asyncio.timeout(self._talk.max_call_s):
                         await self._over.wait()
@@ -112,8 +109,7 @@ class Call:
                 if self._state.ending != "left":
                     await self._say_out()
         finally:
-            for task in self._errands:
-                task.cancel()
+            self._errands.cancel()
             self._ear.close()
         return self._chronicle.close(self._state)
 
@@ -164,7 +160,7 @@ class Call:
                 self._feed(Partial(text))
             case Ended(hearing):
                 self._chronicle.sounded(self._ear.since_voice)
-                self._errand(self._understand(hearing, self._asked_at))
+                self._errands.run(self._understand(hearing, self._ear.owner))
             case Quiet():
                 self._feed(Silent())
 
@@ -174,7 +170,7 @@ class Call:
             self._mouth.hush()
         self._chronicle.began()
         self._feed(Began())
-        self._asked_at = self._state.steps
+        self._ear.owner = self._state.steps
         if interrupts and self._mouth.speaking:  # now comes what must be said: this utterance is nobody's answer
             self._ear.disown()
 
@@ -207,31 +203,19 @@ class Call:
 
     # --- the scenario ------------------------------------------------------------------------------------------------
 
-    def _apply_start(self) -> None:
-        move = self._talk.interpreter.start(
-            self._talk.vars, now=self._senses.clock.now(), contact_key=self._talk.contact_key
-        )
-        self._feeding = True
-        self._apply(move, answers=False)
-        self._feeding = False
-        self._work_off()
+    def _start(self) -> None:
+        now = self._senses.clock.now()
+        self._apply(self._talk.interpreter.start(self._talk.vars, now=now, contact_key=self._talk.contact_key), False)
 
     def _feed(self, event: Event) -> None:
-        self._events.append(event)
-        if not self._feeding:
-            self._work_off()
+        self._inbox.put(event)
 
-    def _work_off(self) -> None:
-        self._feeding = True
-        try:
-            while self._events and not self._over.is_set():
-                event = self._events.popleft()
-                move = self._talk.interpreter.feed(self._state, event, now=self._senses.clock.now())
-                self._apply(move, answers=isinstance(event, Began))
-        finally:
-            self._feeding = False
+    def _take(self, event: Event) -> None:
+        if not self._over.is_set():
+            move = self._talk.interpreter.feed(self._state, event, now=self._senses.clock.now())
+            self._apply(move, isinstance(event, Began))
 
-    def _apply(self, move: Move, *, answers: bool) -> None:
+    def _apply(self, move: Move, answers: bool) -> None:
         """`answers`: what is being said just now is meant for the card that stands after this move."""
         moved = move.state.steps != self._state.steps
         self._state = move.state
@@ -257,10 +241,10 @@ class Call:
             case Fetch():
                 if command.fill is not None:
                     self._mouth.say(Play(command.fill, barge_in=False))
-                self._errand(self._fetch(command))
+                self._errands.run(self._fetch(command))
             case Transfer():
                 self._joined = asyncio.Event()
-                self._errand(self._transfer(command, self._joined))
+                self._errands.run(self._transfer(command, self._joined))
             case Record(max_s, silence_s, beep):
                 if beep:
                     self._mouth.say(Play(Prompt(audio="beep"), barge_in=False))
@@ -277,16 +261,8 @@ class Call:
 
     # --- errands -----------------------------------------------------------------------------------------------------
 
-    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="errand")
-        self._errands.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._errands.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("an errand failed", exc_info=error)
-            self._feed(Faulted(f"{type(error).__name__}: {error}"))
+    def _failed(self, error: BaseException) -> None:
+        self._feed(Faulted(f"{type(error).__name__}: {error}"))
 
     async def _fetch(self, request: Fetch) -> None:
         steps = self._state.steps
@@ -318,7 +294,7 @@ class Call:
 
     def _keep(self, tape: Tape) -> None:
         self._tape = None
-        self._errand(self._save(tape.sound()))
+        self._errands.run(self._save(tape.sound()))
 
     async def _save(self, sound: Sound) -> None:
         where = await self._senses.errands.keep(self._line.id, sound)

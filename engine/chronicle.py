@@ -7,6 +7,7 @@ Call ─▶ Chronicle ─┬▶ live events (Journal)
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from engine.model import FRAME_MS, CallEvent, Result, Spoken, StepLog, TalkLog
@@ -17,27 +18,74 @@ ANSWERS = frozenset({"voice", "dtmf", "other"})
 MOST_LINES = 2000  # of a transcript
 
 
+class Stopwatch:
+    """Counts from the answer; `entered_s` is when the standing card was."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._zero_s = self.entered_s = self._loop.time()
+
+    def now_s(self) -> float:
+        return self._loop.time()
+
+    def ms(self, at_s: float) -> int:
+        return max(0, round((at_s - self._zero_s) * 1000))
+
+
+@dataclass(slots=True)
+class Answering:
+    """The subscriber's last turn, while the robot has not answered it aloud."""
+
+    began_s: float | None = None  # they began to speak
+    sounded_s: float | None = None  # their last sound, or key
+    step: int | None = None  # the step that was left by it
+
+
+@dataclass(slots=True)
+class Marks:
+    """What the scenario noted about this contact."""
+
+    goal: bool = False
+    opted_out: bool = False
+    transferred: bool = False
+    tags: list[str] = field(default_factory=list[str])
+    recorded: list[str] = field(default_factory=list[str])
+    retry_after_s: float | None = None
+    retry_at: datetime | None = None
+
+    def put(self, mark: Mark, now: datetime) -> None:
+        match mark.kind:
+            case "goal":
+                self.goal = True
+            case "opt_out":
+                self.opted_out = True
+            case "retry_later":
+                self.retry_after_s = mark.after_s or None
+                self.retry_at = _moment(mark.at) if mark.at else now + timedelta(seconds=mark.after_s)
+        if mark.tag and mark.tag not in self.tags:
+            self.tags.append(mark.tag)
+
+    def result(self) -> Result | None:
+        if self.goal:
+            return Result.GOAL
+        if self.opted_out:
+            return Result.OPT_OUT
+        if self.transferred:
+            return Result.TRANSFERRED
+        return Result.NON_TARGET if Result.NON_TARGET in self.tags else None
+
+
 class Chronicle:
     def __init__(self, call_id: int, journal: Journal, clock: Clock) -> None:
         self._call_id = call_id
         self._journal = journal
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._zero = self._entered = self._loop.time()
+        self._watch = Stopwatch()
         self._steps: list[StepLog] = []
         self._lines: list[Spoken] = []
-        self._tags: list[str] = []
-        self._recorded: list[str] = []
-        self._goal = self._opted_out = self._transferred = False
-        self._retry_after_s: float | None = None
-        self._retry_at: datetime | None = None
+        self._marks = Marks()
+        self._turn = Answering()
         self._stopped = ""
-        self._last_sound: float | None = None  # when the subscriber's last sound, or key, was
-        self._began_at: float | None = None
-        self._awaiting: int | None = None  # the step whose answer has not sounded yet
-
-    def _ms(self, at: float) -> int:
-        return max(0, round((at - self._zero) * 1000))
 
     def _tell(self, kind: str, **data: Value) -> None:
         self._journal.note(CallEvent(self._call_id, kind, self._clock.now(), data))
@@ -45,37 +93,35 @@ class Chronicle:
     # --- the subscriber ----------------------------------------------------------------------------------------------
 
     def began(self) -> None:
-        self._began_at = self._loop.time()
+        self._turn.began_s = self._watch.now_s()
 
     def sounded(self, frames_ago: int) -> None:
-        self._last_sound = self._loop.time() - frames_ago * FRAME_MS / 1000
+        """Their last sound, or key, was so long ago."""
+        self._turn.sounded_s = self._watch.now_s() - frames_ago * FRAME_MS / 1000
 
     def partial(self, text: str) -> None:
         self._tell("partial", text=text)
 
     def heard(self, text: str, confidence: float) -> None:
-        self._line("subscriber", text, self._began_at)
+        self._line("subscriber", text, self._turn.began_s)
         self._tell("heard", text=text, confidence=confidence)
 
     # --- the robot ---------------------------------------------------------------------------------------------------
 
     def said(self, prompt: Prompt) -> None:
-        now = self._loop.time()
-        if self._awaiting is not None and self._last_sound is not None:
-            step = self._steps[self._awaiting]
-            reaction_ms = round((now - self._last_sound) * 1000)
-            self._steps[self._awaiting] = StepLog(
-                step.at_ms, step.node, step.kind, step.ms, step.port,
-                step.by, step.heard, step.confidence, reaction_ms, step.detail,
-            )  # fmt: skip
-        self._awaiting = None
+        """This begins to sound now."""
+        now_s, turn = self._watch.now_s(), self._turn
+        if turn.step is not None and turn.sounded_s is not None:
+            reaction_ms = round((now_s - turn.sounded_s) * 1000)
+            self._steps[turn.step] = replace(self._steps[turn.step], reaction_ms=reaction_ms)
+        turn.step = None
         text = prompt.text or prompt.audio or f"#{prompt.material}"
-        self._line("robot", text, now)
+        self._line("robot", text, now_s)
         self._tell("said", text=text)
 
-    def _line(self, who: str, text: str, at: float | None) -> None:
+    def _line(self, who: str, text: str, at_s: float | None) -> None:
         if text and len(self._lines) < MOST_LINES:
-            self._lines.append(Spoken(self._ms(self._loop.time() if at is None else at), who, text))
+            self._lines.append(Spoken(self._watch.ms(self._watch.now_s() if at_s is None else at_s), who, text))
 
     # --- the scenario ------------------------------------------------------------------------------------------------
 
@@ -83,15 +129,17 @@ class Chronicle:
         self._tell("at", node=node)
 
     def passed(self, visit: Visit) -> None:
-        now = self._loop.time()
+        watch = self._watch
+        now_s = watch.now_s()
         if visit.partial and visit.heard:
-            self._line("subscriber", visit.heard, self._began_at)
+            self._line("subscriber", visit.heard, self._turn.began_s)
+            self._tell("heard", text=visit.heard, confidence=visit.confidence)
         self._steps.append(
             StepLog(
-                at_ms=self._ms(self._entered),
+                at_ms=watch.ms(watch.entered_s),
                 node=visit.node,
                 kind=visit.kind,
-                ms=round((now - self._entered) * 1000),
+                ms=round((now_s - watch.entered_s) * 1000),
                 port=visit.port,
                 by=visit.by,
                 heard=visit.heard,
@@ -99,29 +147,20 @@ class Chronicle:
                 detail=visit.detail,
             )
         )
-        self._entered = now
+        watch.entered_s = now_s
         if visit.by in ANSWERS:
-            self._awaiting = len(self._steps) - 1
+            self._turn.step = len(self._steps) - 1
         self._tell("step", node=visit.node, card=visit.kind, port=visit.port, by=visit.by, heard=visit.heard)
 
     def mark(self, mark: Mark, now: datetime) -> None:
-        match mark.kind:
-            case "goal":
-                self._goal = True
-            case "opt_out":
-                self._opted_out = True
-            case "retry_later":
-                self._retry_after_s = mark.after_s or None
-                self._retry_at = _moment(mark.at) if mark.at else now + timedelta(seconds=mark.after_s)
-        if mark.tag and mark.tag not in self._tags:
-            self._tags.append(mark.tag)
+        self._marks.put(mark, now)
         self._tell("mark", mark=mark.kind, tag=mark.tag)
 
     def transferred(self) -> None:
-        self._transferred = True
+        self._marks.transferred = True
 
     def kept(self, where: str) -> None:
-        self._recorded.append(where)
+        self._marks.recorded.append(where)
 
     def lost(self, part: str, reason: str) -> None:
         self._tell("lost", part=part, reason=reason)
@@ -131,31 +170,22 @@ class Chronicle:
         self._stopped = reason
 
     def close(self, state: State) -> TalkLog:
-        ending = state.ending or "hangup"
+        ending, marks = state.ending or "hangup", self._marks
         who = "subscriber" if ending == "left" else "system" if self._stopped or ending == "failed" else "robot"
         return TalkLog(
             ending=ending,
             ended_by=who,
-            result=self._result(),
+            result=marks.result(),
             reason=self._stopped or state.reason,
-            tags=tuple(self._tags),
+            tags=tuple(marks.tags),
             vars=dict(state.vars),
-            opted_out=self._opted_out,
-            retry_after_s=self._retry_after_s,
-            retry_at=self._retry_at,
+            opted_out=marks.opted_out,
+            retry_after_s=marks.retry_after_s,
+            retry_at=marks.retry_at,
             steps=tuple(self._steps),
             transcript=tuple(sorted(self._lines, key=lambda line: line.at_ms)),
-            recorded=tuple(self._recorded),
+            recorded=tuple(marks.recorded),
         )
-
-    def _result(self) -> Result | None:
-        if self._goal:
-            return Result.GOAL
-        if self._opted_out:
-            return Result.OPT_OUT
-        if self._transferred:
-            return Result.TRANSFERRED
-        return Result.NON_TARGET if "non_target" in self._tags else None
 
 
 def _moment(text: str) -> datetime | None:

@@ -63,6 +63,7 @@ class Ear:
         self._patience = -1  # frames; negative: not waiting
         self._partial, self._stands = "", 0
         self.since_voice = 0  # frames since the last voiced one
+        self.owner = 0  # whose answer the utterance is; the caller's word
 
     @property
     def listening(self) -> Listen | None:

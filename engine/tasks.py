@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -66,3 +67,57 @@ async def kept_alive(
             pause = first_pause_s
         await asyncio.sleep(pause)
         pause = min(pause * 2, longest_pause_s)
+
+
+class Errands:
+    """Tasks of one owner, none of which it waits for; `failed` is told of one that broke."""
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self._failed = failed
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=getattr(work, "__qualname__", "errand"))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("errand failed", exc_info=error)
+            self._failed(error)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+class Inbox(Generic[T]):
+    """What comes in while something is being taken waits its turn: `take` is never entered twice."""
+
+    def __init__(self, take: Callable[[T], None]) -> None:
+        self._take = take
+        self._waiting: deque[T] = deque()
+        self._taking = False
+
+    def put(self, item: T) -> None:
+        self._waiting.append(item)
+        if not self._taking:
+            self._work_off()
+
+    def first(self, work: Callable[[], None]) -> None:
+        """Do this before anything is taken."""
+        self._taking = True
+        try:
+            work()
+        finally:
+            self._taking = False
+        self._work_off()
+
+    def _work_off(self) -> None:
+        self._taking = True
+        try:
+            while self._waiting:
+                self._take(self._waiting.popleft())
+        finally:
+            self._taking = False
