@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -220,6 +221,20 @@ async def _csrf_holds(request: web.Request, login: Login) -> bool:
         value = (await request.post()).get(CSRF_FIELD, "")
         given = value if isinstance(value, str) else ""
     return hmac.compare_digest(given.encode("utf-8", "replace"), login.csrf.encode())
+
+
+def address_of(request: web.Request) -> str:
+    """Where the request comes from. A proxy on this machine is believed about the address that it adds itself."""
+    peer = request.remote or ""
+    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return forwarded[:64] if forwarded and is_loopback(peer) else peer
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def same_origin(request: web.Request) -> bool:

@@ -99,8 +99,9 @@ def _operation(route: Route, refs: dict[tuple[type[BaseModel], str], str], schem
         schema = {"$ref": REFS.format(model=refs[route.body, "validation"])}
         content: Json = {"application/json": {"schema": schema}}
         if route.upload:
-            file = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
-            content["multipart/form-data"] = {"schema": {"allOf": [{"type": "object"}, file]}}
+            fields = schemas[refs[route.body, "validation"]]
+            properties = {**fields["properties"], "file": {"type": "string", "format": "binary"}}
+            content["multipart/form-data"] = {"schema": {**fields, "properties": properties}}
         operation["requestBody"] = {
             "required": bool(schemas[refs[route.body, "validation"]].get("required")),
             "content": content,

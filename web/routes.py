@@ -74,7 +74,7 @@ class Route:
     @property
     def statuses(self) -> tuple[int, ...]:
         """Every status of an error that this route may answer."""
-        found = {429, 500, *self.errors}
+        found = {429, 500, 503, *self.errors}
         if self.scope is not None:
             found |= {401, 403}
         if self.params:

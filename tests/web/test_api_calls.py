@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +12,13 @@ import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
-from engine.model import CallEnd, CallEvent, Result, Spoken, Status, StepLog, TalkLog
-from tests.web.conftest import NUMBERS, START, Client, Json, Shop, World, open_shop
-from web import live
+from engine.model import CallEnd, Result, Spoken, Status, StepLog, TalkLog
+from tests.web.conftest import NUMBERS, START, Client, Json, Shop, World
 
 PHONE = "+79001234567"
 
 
-async def _call(client: Client, shop: Shop, **more: Json) -> Json:
+async def place(client: Client, shop: Shop, **more: Json) -> Json:
     answer = await client.post(
         f"/projects/{shop.project}/calls", {"phone": "8 (900) 123-45-67", "scenario_id": shop.scenario, **more}
     )
@@ -51,7 +46,7 @@ def _end(recording: str = "", **more: Any) -> CallEnd:
 
 
 async def test_one_call_now(anna: Client, shop: Shop, world: World) -> None:
-    made = await _call(anna, shop, fields={"name": "Анна", "n": 1}, number=shop.number)
+    made = await place(anna, shop, fields={"name": "Анна", "n": 1}, number=shop.number)
     assert (made["status"], made["phone"], made["direction"], made["kind"]) == ("queued", PHONE, "outbound", "single")
     assert world.robot.called == [made["id"]]
     full = (await anna.get(f"/calls/{made['id']}")).json
@@ -115,10 +110,10 @@ async def test_a_refused_request_gives_its_key_back(anna: Client, shop: Shop, wo
 
 
 async def test_a_number_on_the_stop_list_is_not_called(anna: Client, shop: Shop, world: World) -> None:
-    made = await _call(anna, shop)
+    made = await place(anna, shop)
     await world.store.calls.end(made["id"], _end())
     talk = TalkLog("hangup", "robot", Result.OPT_OUT, opted_out=True)
-    second = await _call(anna, shop)
+    second = await place(anna, shop)
     await world.store.calls.end(second["id"], CallEnd(Status.ANSWERED, 16, START, answered_at=START, talk=talk))
     answer = await anna.post(f"/projects/{shop.project}/calls", {"phone": PHONE, "scenario_id": shop.scenario})
     assert answer.codes == {"/phone": "stop_list"}
@@ -126,12 +121,12 @@ async def test_a_number_on_the_stop_list_is_not_called(anna: Client, shop: Shop,
     assert [o["phone"] for o in (await anna.get(path)).json["items"]] == [PHONE]
     assert (await anna.delete(f"{path}?phone=89001234567")).status == 204
     assert (await anna.delete(f"{path}?phone=89001234567")).status == 404
-    await _call(anna, shop)
+    await place(anna, shop)
 
 
 async def test_a_call_with_its_steps_and_filters_of_the_list(anna: Client, shop: Shop, world: World) -> None:
-    made = await _call(anna, shop)
-    other = await _call(anna, shop, phone="+79007654321")
+    made = await place(anna, shop)
+    other = await place(anna, shop, phone="+79007654321")
     await world.store.calls.end(made["id"], _end(cost=73, billed_s=19))
     full = (await anna.get(f"/calls/{made['id']}")).json
     assert (full["status"], full["result"], full["tags"], full["cause"]) == ("answered", "goal", ["hot"], 16)
@@ -158,7 +153,7 @@ async def test_a_call_with_its_steps_and_filters_of_the_list(anna: Client, shop:
 
 
 async def test_another_owners_call_is_absent(anna: Client, boris: Client, shop: Shop, world: World) -> None:
-    made = await _call(anna, shop)
+    made = await place(anna, shop)
     path = f"/calls/{made['id']}"
     for tail in ("", "/recording", "/waveform", "/messages/1"):
         assert (await boris.get(path + tail)).status == 404
@@ -170,7 +165,7 @@ async def test_another_owners_call_is_absent(anna: Client, boris: Client, shop: 
 
 
 async def test_hanging_up(anna: Client, shop: Shop, world: World) -> None:
-    made = await _call(anna, shop)
+    made = await place(anna, shop)
     assert (await anna.post(f"/calls/{made['id']}/hangup")).json == {"hung_up": False}
     world.robot.living.add(made["id"])
     assert (await anna.post(f"/calls/{made['id']}/hangup")).json == {"hung_up": True}
@@ -180,7 +175,7 @@ async def test_hanging_up(anna: Client, shop: Shop, world: World) -> None:
 
 async def test_when_the_telephony_is_away(anna: Client, shop: Shop, world: World) -> None:
     world.robot.down = True
-    made = await _call(anna, shop)
+    made = await place(anna, shop)
     assert made["status"] == "queued" and list(await world.store.calls.queued()) == [made["id"]]
     answer = await anna.post("/call-passwords", {"phone": PHONE}, headers={"Idempotency-Key": "k"})
     assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0
@@ -200,7 +195,7 @@ async def _recorded(anna: Client, shop: Shop, world: World) -> tuple[int, bytes]
     at = np.arange(8000 * 2)
     sound = np.stack([np.sin(at / 5) * 0.5, np.zeros_like(at)], axis=1)
     soundfile.write(full, sound, 8000, subtype="PCM_16")
-    made = await _call(anna, shop)
+    made = await place(anna, shop)
     await world.store.calls.end(made["id"], _end(recording=str(file)))
     return made["id"], full.read_bytes()
 
@@ -239,107 +234,9 @@ async def test_the_waveform_tells_both_sides(anna: Client, shop: Shop, world: Wo
 
 async def test_a_recording_that_is_gone_or_outside_is_absent(anna: Client, shop: Shop, world: World) -> None:
     for name in ("recordings/none.wav", "../../etc/passwd", "/etc/passwd"):
-        made = await _call(anna, shop)
+        made = await place(anna, shop)
         await world.store.calls.end(made["id"], _end(recording=name))
         assert (await anna.get(f"/calls/{made['id']}/recording")).status == 404
-
-
-# --- live -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class View:
-    call_id: int
-    node: str = "ask"
-    partial: str = "д"
-    transcript: list[tuple[datetime, str, str]] = field(default_factory=lambda: [(START, "robot", "Придёте?")])
-
-
-async def test_live_calls_with_what_was_said(anna: Client, shop: Shop, world: World) -> None:
-    made = await _call(anna, shop)
-    world.robot.lives = [View(made["id"]), View(999)]
-    (call,) = (await anna.get("/calls/live")).json["items"]
-    assert (call["node"], call["partial"]) == ("ask", "д")
-    assert call["transcript"] == [{"at": "2026-11-20T09:00:00Z", "who": "robot", "text": "Придёте?"}]
-
-
-@asynccontextmanager
-async def _listening(world: World, client: Client, query: str = "") -> AsyncIterator[asyncio.StreamReader]:
-    async with client.http.get(f"{world.base}/api/v1/calls/events{query}", headers=client.headers) as answer:
-        assert answer.status == 200, await answer.read()
-        assert answer.headers["Content-Type"].startswith("text/event-stream")
-        assert await answer.content.readline() == b"retry: 2000\n"
-        yield answer.content  # type: ignore[misc]
-
-
-async def _next(reader: asyncio.StreamReader) -> Json:
-    async with asyncio.timeout(5):
-        while True:
-            line = await reader.readline()
-            if line.startswith(b"data: "):
-                return json.loads(line[6:])
-
-
-def _event(call: int, kind: str = "heard", **data: str) -> CallEvent:
-    return CallEvent(call, kind, datetime(2026, 11, 20, 9, tzinfo=UTC), data)
-
-
-async def test_events_reach_who_may_see_them(anna: Client, boris: Client, shop: Shop, world: World) -> None:
-    theirs = await open_shop(boris, NUMBERS[1])
-    mine, other = await _call(anna, shop), await _call(boris, theirs)
-    async with _listening(world, anna) as stream:
-        world.robot.tell(_event(other["id"], text="secret"))
-        world.robot.tell(_event(12345, text="nobody's"))
-        world.robot.tell(_event(mine["id"], text="да\n\ndata: {}"))
-        told = await _next(stream)
-    assert told == {
-        "call_id": mine["id"],
-        "kind": "heard",
-        "at": "2026-11-20T09:00:00Z",
-        "text": "да\n\ndata: {}",
-    }
-
-
-async def test_events_of_one_call_only(anna: Client, shop: Shop, world: World) -> None:
-    first, second = await _call(anna, shop), await _call(anna, shop)
-    async with _listening(world, anna, f"?call_id={second['id']}") as stream:
-        world.robot.tell(_event(first["id"]))
-        world.robot.tell(_event(second["id"], "ended"))
-        assert (await _next(stream))["call_id"] == second["id"]
-
-
-async def test_a_quiet_stream_beats_and_looks_at_rights_again(
-    anna: Client, boris: Client, shop: Shop, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "BEAT_S", 0.05)
-    made = await _call(anna, shop)
-    member = f"/projects/{shop.project}/members"
-    await anna.put(member, {"email": "boris@example.com", "role": "analyst"})
-    assert boris.user is not None
-    async with _listening(world, boris) as stream:
-        world.robot.tell(_event(made["id"], "answered"))
-        assert (await _next(stream))["kind"] == "answered"
-        await anna.delete(f"{member}/{boris.user.id}")
-        async with asyncio.timeout(5):
-            while await stream.readline() != b": beat\n":
-                pass
-            while await stream.readline() != b": beat\n":
-                pass
-        world.robot.tell(_event(made["id"], "ended"))
-        async with asyncio.timeout(5):
-            while (line := await stream.readline()) != b": beat\n":
-                assert not line.startswith(b"data")
-
-
-async def test_too_many_streams_of_one_person(
-    anna: Client, boris: Client, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "STREAMS_EACH", 1)
-    async with _listening(world, anna):
-        refused = await anna.get("/calls/events")
-        assert refused.status == 429 and "Retry-After" in refused.headers
-        async with _listening(world, boris):
-            pass
 
 
 # --- call passwords ---------------------------------------------------------------------------------------------------

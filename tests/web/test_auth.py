@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.web.conftest import Client, World
+from engine.config import Http, Settings
+from engine.store import Store
+from tests.web.conftest import Client, World, serving
 from web.auth import COOKIE, digest
 
 PASSWORD = "correct horse battery"
@@ -164,3 +166,23 @@ async def test_changing_ones_password_ends_the_other_sessions(world: World) -> N
 async def test_a_token_cannot_change_the_password(anna: Client) -> None:
     assert (await anna.put("/me/password", {"old": PASSWORD, "new": "another long password"})).status == 403
     assert (await anna.patch("/me", {"name": "Анна", "locale": "en"})).json["locale"] == "en"
+
+
+async def test_a_proxy_on_this_machine_tells_who_guesses(world: World) -> None:
+    await world.user("vera@example.com", password=PASSWORD)
+    browser = world.stranger()
+    wrong = {"email": "vera@example.com", "password": "guess"}
+    for _ in range(5):
+        await browser.post("/session", wrong, headers={"X-Forwarded-For": "10.0.0.1, 203.0.113.5"})
+    spoofed = await browser.post("/session", wrong, headers={"X-Forwarded-For": "198.51.100.7, 203.0.113.5"})
+    assert spoofed.status == 429
+    other = {"X-Forwarded-For": "203.0.113.6"}
+    assert (await browser.post("/session", {**wrong, "password": PASSWORD}, headers=other)).status == 201
+
+
+async def test_over_https_the_cookie_goes_nowhere_else(settings: Settings, store: Store) -> None:
+    https = settings.model_copy(update={"http": Http(public_url="https://dozvon.example.com")})
+    async with serving(https, store) as world:
+        await world.user("vera@example.com", password=PASSWORD)
+        answer = await world.stranger().post("/session", {"email": "vera@example.com", "password": PASSWORD})
+        assert "Secure" in answer.headers["Set-Cookie"]

@@ -161,7 +161,11 @@ async def listing(ask: Ask, project_id: int, query: ScenarioQuery) -> PageOf[Sce
 
 
 @routes.post(
-    "/scenarios/check", "What is wrong with a document; nothing is kept", max_body=bodies.GRAPH_LIMIT, scope="read"
+    "/scenarios/check",
+    "What is wrong with a document; nothing is kept",
+    max_body=bodies.GRAPH_LIMIT,
+    scope="read",
+    errors=(404,),
 )
 async def check(ask: Ask, body: Draft) -> Checked:
     faults = await faults_of(ask, body.project_id, body.graph)

@@ -12,7 +12,7 @@ from engine.errors import InputError
 from engine.store.tables import Token, User
 from web.api.types import Email, Moment, Name
 from web.ask import Ask
-from web.auth import COOKIE, DOOR, digest, new_token
+from web.auth import COOKIE, DOOR, address_of, digest, new_token
 from web.paging import PageOf
 from web.problems import Forbidden, Unauthorized, wrong
 from web.routes import Given, Routes, Told
@@ -84,7 +84,7 @@ async def log_in(ask: Ask, body: LogIn) -> web.Response:
         ask.parts,
         body.email,
         body.password,
-        address=request.remote or "",
+        address=address_of(request),
         agent=request.headers.get("User-Agent", ""),
         language=ask.language,
         old=request.cookies.get(COOKIE, ""),
@@ -122,7 +122,7 @@ async def change_password(ask: Ask, body: NewPassword) -> None:
     request = _request(ask)
     door = request.app[DOOR]
     try:
-        await door.prove(ask.parts, ask.caller.email, body.old, address=request.remote or "", language=ask.language)
+        await door.prove(ask.parts, ask.caller.email, body.old, address=address_of(request), language=ask.language)
     except Unauthorized:
         raise wrong(ask.language, "/old", "bad_login") from None
     await ask.store.users.change(ask.user, {"password_hash": await door.hashed(body.new)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -13,7 +12,7 @@ from pydantic import Field
 from engine import audio
 from engine.errors import StoreDown
 from web.ask import Ask
-from web.auth import NOBODY
+from web.auth import NOBODY, is_loopback
 from web.openapi import DOCUMENT
 from web.paging import PageOf
 from web.problems import Unauthorized
@@ -108,7 +107,4 @@ def _trusted(ask: Ask) -> bool:
     request = ask.request
     if request is None or {"X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"} & set(request.headers):
         return False
-    try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
+    return is_loopback(request.remote or "")

@@ -19,6 +19,8 @@ def _known_zone(name: str) -> str:
 
 
 def _utc(moment: datetime) -> datetime:
+    if not 1970 < moment.year < 2200:  # so that reckoning with it never leaves the calendar
+        raise ValueError("give a moment between 1971 and 2199")
     return moment.astimezone(UTC)
 
 
