@@ -37,7 +37,7 @@ class Postgres:
             os.chown(self._data, self._as, -1)
         self._run("initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         with (self._data / "postgresql.conf").open("a") as conf:
-            # Without fsync a commit still outlives the server's processes (not the machine); with synchronous_commit off
+            # Without fsync a commit still outlives the processes (not the machine); with synchronous_commit off
             # it would not.
             conf.write(
                 f"listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nfsync=off\n"

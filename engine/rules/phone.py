@@ -91,7 +91,7 @@ def _checked(number: phonenumbers.PhoneNumber) -> str | Refused:
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible in (phonenumbers.ValidationResult.TOO_SHORT, phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
         return Refused("too_short")
-    if possible == phonenumbers.ValidationResult.TOO_LONG:
+    if possible == phonenumbers.ValidationResult.TOO_LONG or (number.country_code == 7 and len(e164) > 12):
         return Refused("too_long")
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         return Refused("unknown")

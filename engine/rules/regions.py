@@ -39,7 +39,7 @@ _BY_ZONE = {
     "Asia/Krasnoyarsk": "краснояр тув тыв хакас таймыр эвенк",
     "Asia/Irkutsk": "иркутск бурят",
     "Asia/Chita": "забайкал читин агинск",
-    "Asia/Yakutsk": "саха якут",
+    "Asia/Yakutsk": "саха якут амурск",
     "Asia/Vladivostok": "примор хабаров еврейск владивосток",
     "Asia/Magadan": "магадан",
     "Asia/Sakhalin": "сахалин",
