@@ -34,7 +34,6 @@ Find = Callable[[str], Stream | None]
 class AudioSocketLink(asyncio.Protocol):
     window_s = LEAD_S
     chunk = FRAME_BYTES
-    marks = False
     steady = True
 
     def __init__(self, find: Find, waiting: set[AudioSocketLink]) -> None:

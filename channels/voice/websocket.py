@@ -47,7 +47,6 @@ Find = Callable[[str], Stream | None]
 class WebSocketLink(WSListener):
     window_s = WINDOW_S
     chunk = CHUNK
-    marks = True
     steady = False
 
     def __init__(self, stream: Stream, known: Callable[[WSTransport], None]) -> None:

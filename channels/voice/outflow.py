@@ -1,0 +1,229 @@
+"""What is said to the subscriber: sent ahead as far as the link allows, forgotten by a flush, kept when a link breaks.
+
+    write ─▶ [backlog] ─pump─▶ link.send, at most `window_s` ahead ─▶ [sent, not yet played]
+                 ▲                                                            │
+                 └────────────────── the link broke ──────────────────────────┘
+
+Where the far end plays nothing by itself, silence lies ready behind what was said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from channels.voice.inflow import FRAME_S
+from engine.model import FRAME_BYTES, RATE, SILENCE
+
+BYTES_S = RATE * 2
+BACKLOG_BYTES = 10 * BYTES_S  # that `write` takes without waiting
+MARK_LATE_S = 5.0  # a mark that has not come by then is not going to
+FILL_S = (
+    1.5  # of silence lie ready at a far end that makes none itself: a subscriber without packets is cut off by some
+)
+FILL_AGAIN_S = 0.5  # networks, and hears that the line is dead
+_SILENCE = bytes(BYTES_S // 2)  # half a second
+
+
+class Link(Protocol):
+    """One connection that carries a stream for a while. None of it blocks or raises."""
+
+    window_s: float  # how much sound may be on its way
+    chunk: int  # bytes that one `send` may take
+    steady: bool  # paced by us: wants a frame for every 20 ms, silence too; it has no marks
+    ready: bool  # false while the far end asks us to wait
+
+    def send(self, pcm: bytes | memoryview) -> None: ...
+
+    def mark(self, name: str) -> None:
+        """When everything before has been played, `Stream.marked(name)` is to be called."""
+        ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None:
+        """As if the network had broken it."""
+        ...
+
+
+class Outflow:
+    def __init__(self) -> None:
+        self.link: Link | None = None
+        self._backlog: deque[memoryview] = deque()
+        self._sent: deque[tuple[float, bytes | memoryview]] = deque()  # moment of its end, sound: not yet played
+        self._until = 0.0  # when all that was sent will have been played
+        self._filled = 0.0  # when the silence behind it will have been played; 0: there is none
+        self._generation = 0  # counts flushes: who waits for what an older one held waits no more
+        self._marks = 0
+        self._mark: tuple[str, float] | None = None  # the one that is waited for, and until when
+        self._wants_mark = False
+        self._settled = True  # nothing written is still to be played
+        self._change: asyncio.Future[None] | None = None
+
+    # --- saying -----------------------------------------------------------------------------------------------------
+
+    async def write(self, pcm: bytes) -> None:
+        if short := -len(pcm) % FRAME_BYTES:
+            pcm += bytes(short)
+        if self._filled:
+            self._unfill()
+        self._backlog.append(memoryview(pcm))
+        self._unsettle()
+        self.pump(_now())
+        generation = self._generation
+        while generation == self._generation and sum(map(len, self._backlog)) > BACKLOG_BYTES:
+            await self._changed()
+
+    async def drain(self) -> None:
+        generation = self._generation
+        while generation == self._generation and not self._settled:
+            self._wants_mark = True
+            self.pump(_now())
+            await self._changed()
+
+    def flush(self) -> None:
+        self._generation += 1
+        self._backlog.clear()
+        if self.link is not None and not self._settled:
+            self.link.flush()
+            self._filled = 0.0
+        if self.link is None or not self.link.steady:
+            self._until = 0.0
+        self._settle()
+
+    def marked(self, name: str) -> None:
+        if self._mark is not None and self._mark[0] == name:
+            self._settle()
+
+    # --- the link ---------------------------------------------------------------------------------------------------
+
+    def begin(self, link: Link, now: float) -> None:
+        self.link = link
+        self._until = now
+        self._filled = 0.0
+        self.pump(now)
+
+    def release(self) -> None:
+        """The link goes; what it had not played is to be said over the next one."""
+        link, self.link = self.link, None
+        if link is not None:
+            self._mark = None
+            self._filled = 0.0
+            self._call_back(_now())
+            link.close()
+
+    def tick(self, now: float) -> None:
+        link = self.link
+        if link is not None and (link.steady or not self._settled or self._filled - now < FILL_AGAIN_S):
+            self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Send what may be on its way by now."""
+        link = self.link
+        if link is None:
+            return
+        sent = self._sent
+        while sent and sent[0][0] <= now:
+            sent.popleft()
+        if self._until < now:
+            self._until = now
+        taken = False
+        while self._backlog and link.ready and self._until - now < link.window_s:
+            pcm = self._take(link.chunk)
+            link.send(pcm)
+            self._until += len(pcm) / BYTES_S
+            sent.append((self._until, pcm))
+            taken = True
+        if taken:
+            self._notify()
+        if self._backlog:
+            return
+        if link.steady:
+            self._keep_steady(link, now)
+        else:
+            self._await_mark(link, now)
+            if self._settled or self._mark is not None:
+                self._fill(link, now)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _keep_steady(self, link: Link, now: float) -> None:
+        while self._until - now < link.window_s:
+            link.send(SILENCE)
+            self._until += FRAME_S
+        if not self._settled and not self._sent:
+            self._settle()
+
+    def _await_mark(self, link: Link, now: float) -> None:
+        if self._settled:
+            return
+        if self._mark is not None:
+            if now > self._mark[1]:
+                self._settle()
+        elif self._wants_mark:
+            self._marks += 1
+            self._mark = (f"m{self._marks}", self._until + MARK_LATE_S)
+            link.mark(self._mark[0])
+
+    def _fill(self, link: Link, now: float) -> None:
+        end = max(self._filled, self._until)
+        if not link.ready or end - now >= FILL_AGAIN_S:
+            return
+        while end - now < FILL_S:
+            link.send(_SILENCE[: link.chunk])
+            end = max(end, now) + min(len(_SILENCE), link.chunk) / BYTES_S
+        self._filled = end
+
+    def _unfill(self) -> None:
+        """What is to be said now must not wait behind silence."""
+        self._filled = 0.0
+        if self.link is not None:
+            self._call_back(_now())
+            self.link.flush()
+            self._until = 0.0
+
+    def _take(self, size: int) -> memoryview:
+        first = self._backlog[0]
+        if len(first) <= size:
+            return self._backlog.popleft()
+        self._backlog[0] = first[size:]
+        return first[:size]
+
+    def _call_back(self, now: float) -> None:
+        """What the far end has not played yet is to be sent once more."""
+        while self._sent:
+            until, pcm = self._sent.pop()
+            unplayed = min(len(pcm), round((until - now) / FRAME_S) * FRAME_BYTES)
+            if unplayed <= 0:
+                break
+            self._backlog.appendleft(memoryview(pcm)[len(pcm) - unplayed :])
+        self._sent.clear()
+
+    def _unsettle(self) -> None:
+        self._settled = False
+        self._wants_mark = False
+        self._mark = None
+
+    def _settle(self) -> None:
+        self._settled = True
+        self._mark = None
+        self._wants_mark = False
+        self._sent.clear()
+        self._notify()
+
+    async def _changed(self) -> None:
+        if self._change is None:
+            self._change = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._change)
+
+    def _notify(self) -> None:
+        change, self._change = self._change, None
+        if change is not None and not change.done():
+            change.set_result(None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
