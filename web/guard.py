@@ -16,6 +16,8 @@ from typing import cast
 
 from aiohttp import web
 
+from web.metrics import METRICS
+
 log = logging.getLogger(__name__)
 
 HEADER_S = 4.5
@@ -111,15 +113,13 @@ async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
         if door is not None:
             door.ended()
     resource = request.match_info.route.resource
+    route, took = resource.canonical if resource else "", time.perf_counter() - began
     log.debug(
         "request",
-        extra={
-            "method": request.method,
-            "route": resource.canonical if resource else "",
-            "status": answer.status,
-            "ms": round((time.perf_counter() - began) * 1000, 1),
-        },
+        extra={"method": request.method, "route": route, "status": answer.status, "ms": round(took * 1000, 1)},
     )
+    if METRICS in request.app:
+        request.app[METRICS].answered(request.method, route, answer.status, took)
     return answer
 
 

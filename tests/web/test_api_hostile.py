@@ -10,6 +10,7 @@ import zlib
 import pytest
 from aiohttp import FormData
 
+from engine.errors import StoreDown
 from tests.web.conftest import Client, Shop, World
 from web import bodies
 
@@ -182,3 +183,15 @@ async def test_a_failure_of_ours_tells_nothing_of_the_inside(
     answer = await anna.get("/projects")
     assert (answer.status, answer.json["code"]) == (500, "internal")
     assert b"secret" not in answer.raw
+
+
+async def test_while_the_database_is_away_everybody_is_asked_to_come_again(
+    world: World, anna: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> object:
+        raise StoreDown("the database is away for now: connection refused")
+
+    monkeypatch.setattr(type(world.store.users), "token", away)
+    answer = await anna.get("/projects")
+    assert (answer.status, answer.json["code"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0

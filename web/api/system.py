@@ -6,13 +6,14 @@ import asyncio
 from typing import Annotated, Literal
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
 from engine import audio
 from engine.errors import StoreDown
 from web.ask import Ask
 from web.auth import NOBODY, is_loopback
+from web.metrics import METRICS
 from web.openapi import DOCUMENT
 from web.paging import PageOf
 from web.problems import Unauthorized
@@ -77,7 +78,10 @@ async def metrics(ask: Ask) -> web.Response:
     """Open to the machine itself; from elsewhere, or through a proxy, it needs a token."""
     if not _trusted(ask):
         raise Unauthorized(ask.say("no_token"))
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    assert ask.request is not None
+    return web.Response(
+        body=generate_latest(ask.request.app[METRICS].registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
 
 
 @routes.get("/openapi.json", "This description", scope=None, produces=("application/json",))
