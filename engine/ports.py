@@ -287,7 +287,8 @@ class Robot(Protocol):
         ...
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[CallEvent]]:
-        """Live events from now on; a listener that is too slow loses the oldest ones."""
+        """Live events from now on; a listener that is too slow loses the oldest ones. Raises OverflowError when there
+        are too many listeners."""
         ...
 
     def live(self) -> Sequence[LiveView]:

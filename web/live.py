@@ -10,8 +10,8 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from aiohttp import web
 
@@ -66,7 +66,7 @@ async def stream(ask: Ask, wanted: Wanted) -> web.StreamResponse:
     request = ask.request
     assert request is not None
     with request.app[STREAMS].one(ask) as over:
-        async with ask.robot.events() as events:
+        async with _heard(ask) as events:
             answer = web.StreamResponse(
                 headers={
                     "Content-Type": "text/event-stream; charset=utf-8",
@@ -81,6 +81,17 @@ async def stream(ask: Ask, wanted: Wanted) -> web.StreamResponse:
             async with beside(_pump(events, queue), _until(over, queue)):
                 await _send(answer, queue, wanted)
     return answer
+
+
+@asynccontextmanager
+async def _heard(ask: Ask) -> AsyncGenerator[AsyncIterator[CallEvent]]:
+    """The robot's events. Raises TooOften when it has too many listeners already."""
+    async with AsyncExitStack() as stack:
+        try:
+            events = await stack.enter_async_context(ask.robot.events())
+        except OverflowError:
+            raise TooOften(ask.say("many_streams"), 10.0) from None
+        yield events
 
 
 class Wanted:

@@ -32,7 +32,6 @@ Text = Annotated[str, StringConstraints(max_length=5000)]
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-Told_at = datetime  # aware and UTC: the store gives no others
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,63}$")]
 Color = Annotated[str, StringConstraints(pattern=r"^(#[0-9a-fA-F]{6})?$")]
 Email = Annotated[
