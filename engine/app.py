@@ -13,13 +13,14 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from asr import _catalogue as models
 from channels.voice import channel as telephone
 from channels.voice import install, render, supervise
-from engine import plugins
+from engine import lag, plugins
 from engine.attempt import Desk, Job
 from engine.call import Senses
 from engine.campaigns import Campaigns
@@ -36,7 +37,6 @@ from engine.recordings import Recordings
 from engine.robot import Health, RunningRobot, Watch
 from engine.router import Router
 from engine.rules.billing import Tariff, Tariffs
-from engine.rules.campaign import Caller
 from engine.store import Store, migrate, open_store
 from engine.stubborn import Stubborn
 from engine.talks import Talks
@@ -126,9 +126,8 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
             ring_s=settings.call_password.ring_s,
             recogniser_full=capacity,
         )
-        callers = {n.number: Caller(n.number, n.trunk) for n in settings.numbers}
-        router = Router(desk, store.lines, callers.get)
         chores = Chores(store, clock, campaigns.nudge)
+        router = Router(desk, store.lines, chores.caller)
         robot = RunningRobot(campaigns, chores, journal, health)
         watch = Watch(health, settings.data_dir, store.ping, {"recogniser": deafness})
         await stack.enter_async_context(
@@ -136,11 +135,12 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 campaigns.run(),
                 kept_alive("inbound", router.run),
                 kept_alive("watch", watch.run),
+                kept_alive("lag", partial(lag.watch, journal.counters)),
                 kept_alive("filling", chores.fill),
                 kept_alive("tidying", chores.tidy),
             )
         )
-        web = make_app(settings, store, robot)
+        web = make_app(settings, store, robot, counts=lambda: journal.counters)
         port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
         stack.callback(journal.close)
         stack.callback(health.close)
@@ -154,7 +154,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
 
 def _prepare_folders(settings: Settings) -> None:
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # voices, numbers and password hashes
         for folder in ("recordings", "messages", "materials", "prompts", "models"):
             (settings.data_dir / folder).mkdir(exist_ok=True)
         secret_key(settings.secret_key_file)

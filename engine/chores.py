@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine.ports import Clock
+from engine.rules.campaign import Caller
 from engine.store import Store
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,11 @@ class Chores:
         self._clock = clock
         self._filled = filled
         self._woken = asyncio.Event()
+        self._callers: Mapping[str, Caller] = {}
+
+    def caller(self, number: str) -> Caller | None:
+        """The trunk that one of our numbers is on; one that has just been added may be unknown for some seconds."""
+        return self._callers.get(number)
 
     def nudge(self) -> None:
         self._woken.set()
@@ -31,6 +37,7 @@ class Chores:
         """For ever; a failure (the database is away) ends it, and it is started again."""
         while True:
             self._woken.clear()
+            self._callers = {caller.number: caller for caller in await self._store.numbers.callers()}
             for campaign in await self._store.filling.pending():
                 count = await self._store.filling.fill(campaign, now=self._clock.now())
                 log.info("queue filled", extra={"campaign": campaign, "contacts": count})

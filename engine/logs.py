@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 LONGEST = 2000  # characters of one field; a traceback may be four times as long
-QUIET = ("aiohttp.access", "aiosqlite", "asyncio", "sqlalchemy", "panoramisk", "alembic", "picows")
+QUIET = ("aiohttp.access", "aiosqlite", "asyncio", "sqlalchemy", "alembic", "picows")
 
 # E.164 with its plus, Russian numbers with or without it, and the user part of a SIP address.
 _PHONE = re.compile(r"\+\d[\d ().-]{5,18}\d|(?<![\w.-])[78]\d{10}(?![\w.-])|(?<=sip:)\+?\d{5,15}(?=@)")

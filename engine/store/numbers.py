@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from engine.errors import Conflict, NotFound
+from engine.rules.campaign import Caller
 from engine.store.access import RAW, absent, one
 from engine.store.database import Database
 from engine.store.paging import Ask, Page, page
@@ -45,6 +46,12 @@ class Numbers:
             if row is None or (user is not None and row.user_id not in (None, user)):
                 raise absent(Number)
             return row
+
+    async def callers(self) -> list[Caller]:
+        """The whole inventory, as the engine sees it."""
+        async with self._db.read() as session:
+            rows = await session.execute(select(Number.number, Number.trunk, Number.max_concurrent))
+            return [Caller(*row) for row in rows.tuples()]
 
     async def page(
         self, ask: Ask, *, user: int | None, state: str = "", operator: str = "", region: str = ""
