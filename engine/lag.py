@@ -1,0 +1,35 @@
+"""How late the event loop wakes up: what a frame, or anything else, waits for before the engine even looks at it.
+
+every 20 ms, by a deadline: due ─▶ awake: the difference goes into the histogram `loop_lag_seconds` of the counters
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections import Counter
+
+Labels = tuple[tuple[str, str], ...]
+
+EVERY_S = 0.02
+BOUNDS = (.001, .002, .003, .004, .006, .008, .01, .015, .02, .03, .04, .06, .08, .1, .15, .2, .3, .5, 1, 2, 5)  # fmt: skip
+_BUCKETS: tuple[Labels, ...] = (*((("le", f"{bound:g}"),) for bound in BOUNDS), (("le", "+Inf"),))
+_SUM_MS = "loop_lag_seconds_sum_ms", ()
+
+
+async def watch(counters: Counter[tuple[str, Labels]]) -> None:
+    """Sample for ever. A stall that swallows several timers counts once, by its whole length."""
+    loop = asyncio.get_running_loop()
+    exact_ms = 0.0
+    while True:
+        awake = loop.create_future()
+        due = loop.time() + EVERY_S
+        timer = loop.call_at(due, awake.set_result, None)
+        try:
+            await awake
+        finally:
+            timer.cancel()
+        late_s = max(0.0, loop.time() - due)
+        counters["loop_lag_seconds", _BUCKETS[bisect_left(BOUNDS, late_s)]] += 1
+        exact_ms += 1000 * late_s
+        counters[_SUM_MS] = round(exact_ms)
