@@ -198,7 +198,7 @@ class _Stage:
             return "goal"
         if "opt_out" in kinds:
             return "opt_out"
-        if self._transferred:
+        if any(visit.kind == "transfer" and visit.port == "done" for visit in self._visits):
             return "transferred"
         return "non_target" if "non_target" in tags else None
 
@@ -212,7 +212,6 @@ class _Stage:
             self._feed(Fetched(status, body, "" if status else "nobody answers"))
         elif "Transfer" in wants:
             outcome = self._transfers.pop(0) if self._transfers else "done"
-            self._transferred = self._transferred or outcome == "done"
             self._note("system", outcome)
             self._feed(Transferred(outcome, 30.0 if outcome == "done" else 0.0))
         elif "Record" in wants:
