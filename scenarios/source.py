@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from math import isinf
 from typing import Any
 
 import yaml
@@ -24,7 +25,7 @@ MOST_VALUES = 200_000
 MOST_DEPTH = 24
 
 _INT = re.compile(r"-?(0|[1-9][0-9]{0,17})\Z")
-_FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})([eE][-+]?[0-9]{1,2})?\Z")
+_FLOAT = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,25})([eE][-+]?[0-9]{1,3})?\Z")  # any that Python writes
 _WORDS: dict[str, bool | None] = {"true": True, "True": True, "false": False, "False": False}
 _WORDS |= dict.fromkeys(("", "~", "null"))
 
@@ -165,7 +166,8 @@ def _scalar(text: str) -> Any:
     if _INT.match(text):
         return int(text)
     if _FLOAT.match(text):
-        return float(text)
+        value = float(text)
+        return text if isinf(value) else value
     return text
 
 
