@@ -48,8 +48,8 @@ lock:
 	@$(PYTHON) engine/bootstrap.py check
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(BIN)/python -m venv "$$tools" && "$$tools/bin/pip" install -q uv && \
-	"$$tools/bin/uv" pip compile pyproject.toml --quiet --extra dev --extra espeak --universal --generate-hashes \
-		--custom-compile-command "make lock" --output-file requirements.lock
+	"$$tools/bin/uv" pip compile pyproject.toml --quiet --extra dev --extra espeak --extra silero --extra sherpa \
+		--extra pocketsphinx --universal --generate-hashes --custom-compile-command "make lock" --output-file requirements.lock
 
 clean:
 	rm -rf .venv node_modules web/static/vendor build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
