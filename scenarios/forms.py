@@ -67,3 +67,35 @@ def without_not(word: str) -> str:
     if word.startswith("не") and len(rest) > 3 and _RUSSIAN.match(word) and _russian().word_is_known(rest):
         return rest
     return ""
+
+
+@lru_cache(maxsize=16384)
+def with_yo(word: str) -> str:
+    """A Russian word as it is spoken: `еще` is `ещё`. Unchanged where е is right, or either may be (`все`)."""
+    small = word.lower()
+    if "е" not in small or "ё" in small or len(word) > _LONGEST or not _RUSSIAN.match(small):
+        return word
+    spellings = {str(p.word) for p in _russian().parse(small) if p.is_known}
+    if len(spellings) != 1 or "ё" not in (right := spellings.pop()) or len(right) != len(word):
+        return word
+    return "".join("Ё" if w == "Е" and r == "ё" else "ё" if r == "ё" else w for w, r in zip(word, right, strict=True))
+
+
+@lru_cache(maxsize=4096)
+def gender(word: str) -> str:
+    """`m`, `f` or `n` of a Russian noun; empty if it is none or unknown."""
+    small = word.lower()
+    if len(word) > _LONGEST or not all("а" <= c <= "я" or c == "ё" for c in small):
+        return ""
+    parse = _russian().parse(small)[0]
+    if parse.tag.POS != "NOUN":
+        return ""
+    return {"masc": "m", "femn": "f", "neut": "n"}.get(str(parse.tag.gender), "")
+
+
+@lru_cache(maxsize=1024)
+def inflected(word: str, case: str) -> str:
+    """A Russian noun in the singular of this case (`loct`, `datv`, …); as it is where that is not known."""
+    nouns = [parse for parse in _russian().parse(word) if parse.tag.POS == "NOUN"]
+    found = nouns[0].inflect({"sing", case}) if nouns else None
+    return str(found.word) if found is not None else word

@@ -31,6 +31,7 @@ _HOURS = {
     "n": (("час", "часа", "часов"), ("минута", "минуты", "минут")),
     "a": (("час", "часа", "часов"), ("минуту", "минуты", "минут")),
     "g": (("часа", "часов", "часов"), ("минуты", "минут", "минут")),
+    "d": (("часу", "часам", "часам"), ("минуте", "минутам", "минутам")),
 }
 
 _MONEY_RU = {
@@ -111,6 +112,13 @@ def plural(value: object, one: str, few: str, many: str = "") -> str:
     return few if 2 <= n % 10 <= 4 and not 12 <= n % 100 <= 14 else many
 
 
+def currency_forms(currency: str) -> tuple[str, str, str]:
+    """The Russian name of a currency after 1, 2 and 5. Raises ValueError."""
+    if currency not in _MONEY_RU:
+        raise ValueError(f"{currency[:8]!r}: one of {', '.join(_MONEY_RU)}")
+    return _MONEY_RU[currency][0]
+
+
 def spoken_money(value: object, language: str, currency: str = "RUB") -> str:
     """An amount in whole units (roubles); its fraction is said in the small ones."""
     exact = Decimal(number(value))
@@ -168,14 +176,15 @@ def spoken_date(value: object, language: str, case: str = "n", year: bool = Fals
     else:
         said = f"{format_date(on, 'MMMM', locale='en')} {ordinal(on.day, language)}"
         if year:
-            said += f", {_english_year(on.year)}"
+            said += f", {spoken_year(on.year)}"
     if weekday:
         names = get_day_names("wide", locale="ru" if language.startswith("ru") else "en")
         said = f"{names[on.weekday()]}, {said}"
     return said
 
 
-def _english_year(year: int) -> str:
+def spoken_year(year: int) -> str:
+    """An English year: `twenty twenty-six`."""
     return str(num2words(year, lang="en", to="year"))
 
 
@@ -185,7 +194,7 @@ def spoken_time(value: object, language: str, case: str = "n") -> str:
     if language.startswith("ru"):
         case = _one_of(_CASES, case)
         if case not in _HOURS:
-            raise ValueError("a time is said in the nominative, the accusative or the genitive")
+            raise ValueError("a time is said in the nominative, the accusative, the genitive or the dative")
         hours, minutes = _HOURS[case]
         said = f"{words(at.hour, language, case)} {plural(at.hour, *hours)}"
         if at.minute:
@@ -204,15 +213,16 @@ def spoken_digits(value: object, language: str) -> str:
     return " ".join(words(int(digit), language) for digit in re.sub(r"[^0-9]", "", str(value))[:40])
 
 
-def spoken_phone(value: object, language: str) -> str:
-    """A telephone number in the groups people say it in, a pause between them."""
+def spoken_phone(value: object, language: str, by_digit: bool = False) -> str:
+    """A telephone number in the groups people say it in, a pause between them. `by_digit`: each digit by itself, as
+    English always has it; Russian groups are numbers else (`сто двадцать три`)."""
     text = str(value).strip()
     digits = re.sub(r"[^0-9]", "", text)[:18]
     if not digits:
         raise ValueError("not a telephone number")
     plus = ("плюс " if language.startswith("ru") else "plus ") if text.startswith("+") else ""
     groups = _groups(digits)
-    if language.startswith("ru"):
+    if language.startswith("ru") and not by_digit:
         return plus + ", ".join(_group(group) for group in groups)
     return plus + ", ".join(spoken_digits(group, language) for group in groups)
 
