@@ -49,6 +49,18 @@ class Robot:
                 raise RuntimeError(f"{method} {path}: {answer.status} {told}")
             return told
 
+    async def text(self, path: str) -> str:
+        """A page outside of the API."""
+        async with self.session.get(path) as answer:
+            answer.raise_for_status()
+            return await answer.text()
+
+    async def quiet(self, limit_s: float = 60.0) -> None:
+        """Wait until no call lives."""
+        async with asyncio.timeout(limit_s):
+            while (await self.api("GET", "/calls/live"))["items"]:  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(0.2)
+
     async def scenario(self, graph: Mapping[str, Any]) -> int:
         made = await self.api("POST", f"/projects/{self.project}/scenarios", {"name": graph["name"], "graph": graph})
         return int(made["id"])

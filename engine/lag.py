@@ -12,7 +12,27 @@ from collections import Counter
 Labels = tuple[tuple[str, str], ...]
 
 EVERY_S = 0.02
-BOUNDS = (.001, .002, .003, .004, .006, .008, .01, .015, .02, .03, .04, .06, .08, .1, .15, .2, .3, .5, 1, 2, 5)  # fmt: skip
+BOUNDS = (
+    0.001,
+    0.002,
+    0.003,
+    0.004,
+    0.006,
+    0.008,
+    0.01,
+    0.015,
+    0.02,
+    0.03,
+    0.04,
+    0.06,
+    0.08,
+    0.1,
+    0.15,
+    0.2,
+    0.5,
+    1.0,
+    5.0,
+)
 _BUCKETS: tuple[Labels, ...] = (*((("le", f"{bound:g}"),) for bound in BOUNDS), (("le", "+Inf"),))
 _SUM_MS = "loop_lag_seconds_sum_ms", ()
 

@@ -1,0 +1,156 @@
+"""Machine or person, measured on the generated corpus: who was taken for whom, how soon, and the beep.
+
+    Clip ─▶ frames, webrtcvad, partials as late as a recogniser gives them (or none) ─▶ engine.rules.amd ─▶ figures
+
+`run()` gives them as plain values; it takes a minute or two and needs espeak-ng.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asr.vad import WebRtcVad
+from bench import greetings
+from bench.greetings import Clip
+from engine.model import FRAME_BYTES, FRAME_MS
+from engine.rules.amd import Amd, Kind, Settings
+
+PARTIAL_MS = (250, 550)  # so late a partial comes after its word
+BEEP_NEAR_MS = 120  # of the end of a beep
+PROMPT_MS = 1_000  # of a machine's end: after the greeting and the beep
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the rules made of one clip."""
+
+    clip: Clip
+    kinds: tuple[tuple[int, Kind], ...]  # each verdict, and when
+    means: str
+    beeps_ms: tuple[int, ...]
+    evidence: tuple[str, ...]
+    cpu_s: float
+
+    @property
+    def final(self) -> Kind:
+        return self.kinds[-1][1] if self.kinds else Kind.UNKNOWN
+
+    @property
+    def decided_ms(self) -> int | None:
+        return self.kinds[-1][0] if self.kinds else None
+
+    @property
+    def taken_for(self) -> Kind:
+        """A person who was ever taken for a machine was hung up on: that counts, whatever came later."""
+        if self.clip.kind is Kind.PERSON:
+            for _, kind in self.kinds:
+                if kind is not Kind.PERSON:
+                    return kind
+        return self.final
+
+
+def listen(clip: Clip, *, partials: bool, seed: int = 0, rules: Settings | None = None) -> Heard:
+    """The clip through the rules, frame by frame."""
+    amd, vad = Amd(rules or Settings()), WebRtcVad()
+    chance = random.Random(f"{seed} {clip.words} {len(clip.pcm)}")
+    waiting = [(at + chance.uniform(*PARTIAL_MS), text) for at, text in clip.words] if partials else []
+    kinds: list[tuple[int, Kind]] = []
+    found: list[int] = []
+    began = time.process_time()
+    for at in range(0, len(clip.pcm) - FRAME_BYTES + 1, FRAME_BYTES):
+        frame = clip.pcm[at : at + FRAME_BYTES]
+        now_ms = (at // FRAME_BYTES + 1) * FRAME_MS
+        verdicts = [amd.push(frame, vad.voiced(frame))]
+        while waiting and waiting[0][0] <= now_ms:
+            verdicts.append(amd.text(waiting.pop(0)[1]))
+        kinds.extend((now_ms, verdict.kind) for verdict in verdicts if verdict is not None)
+        if amd.beeped_ms >= 0 and (not found or amd.beeped_ms != found[-1]):
+            found.append(amd.beeped_ms)
+    told = tuple(f"{e.at_ms} {e.what} {e.kind.value} {e.weight}" for e in amd.verdict.evidence)
+    return Heard(clip, tuple(kinds), amd.verdict.means, tuple(found), told, time.process_time() - began)
+
+
+def _matrix(heard: Iterable[Heard]) -> dict[str, dict[str, int]]:
+    rows: dict[str, Counter[str]] = {}
+    for each in heard:
+        rows.setdefault(each.clip.kind.value, Counter())[each.taken_for.value] += 1
+    return {kind: dict(row) for kind, row in rows.items()}
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def _quantiles(times: Sequence[int]) -> dict[str, float]:
+    if len(times) < 2:
+        return {}
+    cuts = statistics.quantiles(times, n=20)
+    return {"p50": round(statistics.median(times) / 1000, 2), "p95": round(cuts[-1] / 1000, 2)}
+
+
+def figures(heard: Sequence[Heard]) -> dict[str, Any]:
+    people = [h for h in heard if h.clip.kind is Kind.PERSON]
+    machines = [h for h in heard if h.clip.kind is Kind.MACHINE]
+    both = [h.decided_ms for h in (*people, *machines) if h.decided_ms is not None]
+    announced = [h for h in heard if h.clip.kind is Kind.ANNOUNCEMENT]
+    frames = sum(len(h.clip.pcm) for h in heard) // FRAME_BYTES
+    return {
+        "clips": len(heard),
+        "confusion": _matrix(heard),
+        "person_to_machine": _share(sum(h.taken_for not in (Kind.PERSON, Kind.UNKNOWN) for h in people), len(people)),
+        "machine_to_person": _share(sum(h.taken_for is Kind.PERSON for h in machines), len(machines)),
+        "machine_undecided": _share(sum(h.taken_for is Kind.UNKNOWN for h in machines), len(machines)),
+        "decision_s": _quantiles(both),
+        "decision_person_s": _quantiles([h.decided_ms for h in people if h.decided_ms is not None]),
+        "decision_machine_s": _quantiles([h.decided_ms for h in machines if h.decided_ms is not None]),
+        "announcement_meaning_right": _share(
+            sum(h.final is Kind.ANNOUNCEMENT and h.means == h.clip.means for h in announced), len(announced)
+        ),
+        "cpu_us_per_frame": round(sum(h.cpu_s for h in heard) / max(1, frames) * 1e6, 1),
+    }
+
+
+def beep_figures(with_beeps: Sequence[Heard], without: Sequence[Heard]) -> dict[str, Any]:
+    """Each beep is to be found where it ends; of a double one the second counts too."""
+    wanted = [(each, at) for each in with_beeps for at in each.clip.beeps_ms]
+    found = sum(any(abs(at - heard) <= BEEP_NEAR_MS for heard in each.beeps_ms) for each, at in wanted)
+    false = sum(bool(each.beeps_ms) for each in without)
+    wrong = sum(
+        not any(abs(at - beep) <= BEEP_NEAR_MS for beep in each.clip.beeps_ms)
+        for each in with_beeps
+        for at in each.beeps_ms
+    )
+    return {
+        "beeps": len(wanted),
+        "beep_found": _share(found, len(wanted)),
+        "clips_without": len(without),
+        "beep_false": _share(false, len(without)),
+        "beep_false_in_greetings": _share(wrong, len(with_beeps)),
+    }
+
+
+async def _corpora(seed: int, each: int) -> tuple[list[Clip], list[Clip], list[Clip]]:
+    return (
+        await greetings.corpus(seed, each=each),
+        await greetings.beeps(seed + 1, count=each),
+        await greetings.beepless(seed + 2, count=each),
+    )
+
+
+def run(seed: int = 1, each: int = 400) -> dict[str, Any]:
+    """Every figure; `each`: so many people, machines, beeps and clips without one."""
+    clips, with_beeps, without = asyncio.run(_corpora(seed, each))
+    return {
+        "with_partials": figures([listen(clip, partials=True) for clip in clips]),
+        "without_partials": figures([listen(clip, partials=False) for clip in clips]),
+        "beep": beep_figures(
+            [listen(clip, partials=False) for clip in with_beeps], [listen(clip, partials=False) for clip in without]
+        ),
+    }
