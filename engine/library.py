@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from engine.errors import InputError, Problem
 from engine.store import Store
 from scenarios.document import Scenario, parse
@@ -16,15 +19,15 @@ class StoredScenarios:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._parsed: dict[tuple[int, int], Scenario] = {}
+        self._parsed: dict[tuple[int, int, float], Scenario] = {}
 
-    async def latest(self, scenario_id: int) -> tuple[int, Scenario]:
+    async def latest(self, scenario_id: int, timeout_s: float) -> tuple[int, Scenario]:
         scenario = await self._store.scenarios.get(scenario_id, user=None)
-        key = (scenario_id, scenario.version)
+        key = (scenario_id, scenario.version, timeout_s)
         if key not in self._parsed:
             row = await self._store.scenarios.version(scenario_id, scenario.version, user=None)
             try:
-                parsed = parse(row.graph)  # checked when it was saved, with the project's fields
+                parsed = parse(_patient(row.graph, timeout_s))  # checked when it was saved, with the project's fields
             except ScenarioError as error:
                 problems = [Problem(p.path, p.code, p.message.en) for p in error.problems]
                 raise InputError(f"scenario {scenario_id} cannot be run: mend it in the editor", problems) from None
@@ -32,6 +35,12 @@ class StoredScenarios:
                 self._parsed.pop(next(iter(self._parsed)))
             self._parsed[key] = parsed
         return scenario.version, self._parsed[key]
+
+
+def _patient(graph: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
+    """The document, with the campaign's patience where it names none of its own."""
+    defaults = graph.get("defaults") or {}
+    return {**graph, "defaults": {"timeout_s": timeout_s, **defaults}}
 
 
 class StoredMaterials:

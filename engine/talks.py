@@ -33,8 +33,9 @@ GOODBYE = {"ru": "Извините, связь прерывается. Мы пе
 
 
 class Scenarios(Protocol):
-    async def latest(self, scenario_id: int) -> tuple[int, Scenario]:
-        """The newest version and its document. Raises NotFound or InputError."""
+    async def latest(self, scenario_id: int, timeout_s: float) -> tuple[int, Scenario]:
+        """The newest version and its document, `timeout_s` being the patience of cards where the document names none.
+        The same object for the same version and patience. Raises NotFound or InputError."""
         ...
 
 
@@ -50,12 +51,12 @@ class Talks:
         self._journal = journal
         self._clock = clock
         self._language = language
-        self._compiled: OrderedDict[tuple[int, int], Interpreter] = OrderedDict()
+        self._compiled: OrderedDict[tuple[int, int, float], Interpreter] = OrderedDict()
 
-    async def interpreter(self, scenario_id: int) -> tuple[int, Interpreter]:
+    async def interpreter(self, scenario_id: int, timeout_s: float) -> tuple[int, Interpreter]:
         """The version and the scenario, ready to be walked. Raises NotFound, InputError or ScenarioError."""
-        version, scenario = await self._scenarios.latest(scenario_id)
-        key = (scenario_id, version)
+        version, scenario = await self._scenarios.latest(scenario_id, timeout_s)
+        key = (scenario_id, version, timeout_s)
         if key not in self._compiled:
             self._compiled[key] = Interpreter(scenario)
             while len(self._compiled) > KEPT:
@@ -65,7 +66,7 @@ class Talks:
 
     @asynccontextmanager
     async def prepare(self, job: Job) -> AsyncGenerator[Conversation]:
-        version, interpreter = await self.interpreter(job.scenario_id)
+        version, interpreter = await self.interpreter(job.scenario_id, job.action_timeout_s)
         given = _vars(job)
         wanted = ahead(interpreter.scenario, given, now=self._clock.now())
         rendering = asyncio.create_task(self._prompts.prepare(wanted), name="prompts")
