@@ -21,7 +21,7 @@ from asr import _catalogue as models
 from channels.voice import channel as telephone
 from channels.voice import install, render, supervise
 from engine import lag, plugins
-from engine.attempt import Desk, Job
+from engine.attempt import Desk, Job, Salvaged
 from engine.call import Senses
 from engine.campaigns import Campaigns
 from engine.chores import Chores
@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 30.0
 READY_S = 60.0
+TIDY_S = 600.0  # between two looks for recordings that were left behind
 
 Progress = Callable[[str, float], None]
 
@@ -114,10 +115,20 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         )
         trunks = Trunks({name: Limit(t.channels, t.calls_per_second) for name, t in settings.trunks.items()})
 
-        async def keep(job: Job, files: tuple[str, str]) -> str:
-            return await recordings.keep(job.uid, files)
+        async def keep(job: Job, files: tuple[str, str], seconds: float) -> str:
+            return await recordings.keep(job.uid, files, seconds)
 
-        desk = Desk(line, talks.prepare, store.calls, trunks, journal, clock, stubborn, _tariffs(settings), keep)
+        async def salvage(uid: str) -> Salvaged:
+            path = await recordings.salvage(uid)
+            return Salvaged(path, recordings.seconds(path) if path else 0.0)
+
+        async def left_behind() -> None:
+            while True:
+                await recordings.tidy(store.calls.recorded, desk.knows)
+                await asyncio.sleep(TIDY_S)
+
+        tariffs = _tariffs(settings)
+        desk = Desk(line, talks.prepare, store.calls, trunks, journal, clock, stubborn, tariffs, keep, salvage)
         campaigns = Campaigns(
             desk,
             store.queue,
@@ -129,7 +140,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         chores = Chores(store, clock, campaigns.nudge)
         router = Router(desk, store.lines, chores.caller)
         robot = RunningRobot(campaigns, chores, journal, health)
-        watch = Watch(health, settings.data_dir, store.ping, {"recogniser": deafness})
+        watch = Watch(health, settings.data_dir, store.ping, {"recogniser": deafness, "recordings": recordings.health})
         await stack.enter_async_context(
             beside(
                 campaigns.run(),
@@ -138,6 +149,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 kept_alive("lag", partial(lag.watch, journal.counters)),
                 kept_alive("filling", chores.fill),
                 kept_alive("tidying", chores.tidy),
+                kept_alive("recordings", left_behind),
             )
         )
         web = make_app(settings, store, robot, counts=lambda: journal.counters)

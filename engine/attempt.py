@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from engine.errors import ChannelDown, NotReached
+from engine.errors import ChannelDown, NotReached, RecordingLost
 from engine.model import CallEnd, CallEvent, DialOrder, Status, TalkLog
 from engine.ports import Clock, Journal, Line, Progress, VoiceChannel
 from engine.records import CallStore
@@ -79,14 +79,31 @@ Prepare = Callable[[Job], AbstractAsyncContextManager[Script]]
 """Entered before the dialling, left after the hang-up. Entering must not wait for prompts: they render while it rings.
 Raises what makes the call impossible: it ends as `failed`, with that as its reason, and nobody is dialled."""
 
-Keep = Callable[[Job, tuple[str, str]], Awaitable[str]]
-"""Takes over the two files of a finished recording; gives its path under the data folder."""
+Keep = Callable[[Job, tuple[str, str], float], Awaitable[str]]
+"""Takes over the two files of a recording that should last so many seconds (0: not known); gives its path below the
+data folder. Raises RecordingLost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What was recorded of a call whose engine crashed; nothing: no path."""
+
+    path: str = ""
+    seconds: float = 0.0
+
+
+Salvage = Callable[[str], Awaitable[Salvaged]]
+"""Takes over what there is of the recording of the call with this uid."""
 
 Open = Callable[[Progress], AbstractAsyncContextManager[Line]]
 
 
-async def keep_nothing(job: Job, files: tuple[str, str]) -> str:
+async def keep_nothing(job: Job, files: tuple[str, str], seconds: float) -> str:
     return ""
+
+
+async def salvage_nothing(uid: str) -> Salvaged:
+    return Salvaged()
 
 
 class Busy:
@@ -130,6 +147,7 @@ class Desk:
     stubborn: Stubborn
     tariffs: Tariffs = Tariffs()
     keep: Keep = keep_nothing
+    salvage: Salvage = salvage_nothing
     live: dict[int, Attempt] = field(default_factory=dict)  # by call_id, until their end is written
     owned: set[int] = field(default_factory=set)  # rows of `calls` that this engine is going to end
     busy: Busy = field(default_factory=Busy)
@@ -341,11 +359,18 @@ class Attempt:
             return ""
         try:
             async with asyncio.timeout(KEEPING_S):
-                return await self._desk.keep(self.job, self._trace.files)
+                return await self._desk.keep(self.job, self._trace.files, self._recorded_s())
         except Exception as error:  # noqa: BLE001 - around one call: a lost recording is named, the call's end is written
+            lost = error if isinstance(error, RecordingLost) else None
             log.warning("recording lost", extra={"call": self.job.call_id, "error": type(error).__name__})
-            self._tell("recording_lost", reason=type(error).__name__)
-            return ""
+            self._tell("recording_lost", reason=str(lost or type(error).__name__))
+            return lost.kept if lost is not None else ""
+
+    def _recorded_s(self) -> float:
+        """While an operator's telephone rings nothing is recorded."""
+        talk = self._trace.talk
+        joined = talk is not None and any(step.kind == "transfer" for step in talk.steps)
+        return 0.0 if joined else self._trace.talked_s()
 
     def _tell(self, kind: str, **data: Value) -> None:
         job = self.job

@@ -114,7 +114,7 @@ async def _set_up(console: Console, stack: AsyncExitStack, port: int | None) -> 
             install.install, lambda what, share: bars.update(bar, description=what[:44], completed=share)
         )
         bars.update(bar, description="голоса абонентов / the subscribers' voices", completed=0)
-        await _voices(folder / "subscribers")
+        await voices(folder / "subscribers")
         settings = _settings(folder, port, found)
         sip = settings.trunks["main"].port
         network = pstn.Network(port=sip, robot_port=settings.asterisk.sip.port, sounds=folder / "subscribers")
@@ -132,7 +132,8 @@ def _afresh(folder: Path) -> None:
     (folder / "subscribers").mkdir(parents=True, exist_ok=True)
 
 
-async def _voices(folder: Path) -> None:
+async def voices(folder: Path) -> None:
+    """What the network's subscribers say, as sound files in this folder; those that are there are kept."""
     wanted = {name: text for name, text in pstn.SOUNDS.items() if not (folder / f"{name}.wav").exists()}
     if not wanted:
         return

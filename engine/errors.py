@@ -12,6 +12,7 @@ Everything that can go wrong, drawn as a tree; an error carries what its catcher
     + Overloaded          no worker was free in time
   - ChannelDown           a provider is away for now
   - StoreDown             the database is away for now
+  - RecordingLost         of a call there is no recording, or a part of one
   - InstallError          something that must be on this machine cannot be had
 """
 
@@ -88,6 +89,15 @@ class ChannelDown(DozvonError):
 class StoreDown(DozvonError):
     """The database is away, full or too busy for now. What was asked was not done, or, if it went away in the middle of
     a commit, may have been; ask again, the pool comes back by itself."""
+
+
+class RecordingLost(DozvonError):
+    """There is no recording of this call, or only a part of it: `kept`, its path under the data folder. The text says
+    why."""
+
+    def __init__(self, why: str, kept: str = "") -> None:
+        super().__init__(why)
+        self.kept = kept
 
 
 class InstallError(DozvonError):

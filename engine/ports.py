@@ -186,7 +186,8 @@ class VoiceChannel(Protocol):
         ...
 
     async def drop_strangers(self, known: Callable[[str], bool]) -> Sequence[str]:
-        """Hang up every live channel with an id of ours for which `known(id)` is false; the ids of all that lived."""
+        """Hang up every live channel with an id of ours for which `known(id)` is false. Gives the ids of calls that
+        were answered, as far as is known: those that live, and those that no engine has brought to their end."""
         ...
 
 

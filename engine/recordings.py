@@ -15,7 +15,8 @@ import logging
 import os
 import re
 import struct
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from typing import IO
 import numpy as np
 
 from engine.audio import PCM
-from engine.errors import DozvonError
+from engine.errors import RecordingLost
 from engine.model import RATE
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,13 @@ THREADS = 2
 WAITING = 500  # recordings to be joined at once; beyond that they stay where they are
 CLOSING_S = 2.0  # Asterisk closes its files a moment after the hang-up
 LOOK_S = 0.05
+MISSING_S = 3.0  # so much, or a quarter of the call, may be absent from a recording
+LEFT_S = 600.0  # files that have not grown for so long belong to no live call
+OLD_S = 7 * 86_400.0
 BLOCK = 1 << 16  # samples of one side
 LONGEST = 4 * 3600 * RATE  # samples of one side
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-
-
-class RecordingLost(DozvonError):
-    """There is no recording of this call; the text says why."""
 
 
 class Recordings:
@@ -49,6 +49,7 @@ class Recordings:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+        self._left = data_dir / "asterisk" / "recordings"
         self._threads: ThreadPoolExecutor | None = None
         self._under_way = 0
         self.kept = 0
@@ -60,11 +61,53 @@ class Recordings:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="recordings") as self._threads:
             yield self
 
-    async def keep(self, uid: str, files: tuple[str, str]) -> str:
-        """Join the subscriber's and the robot's file; gives the path under the data folder. Raises RecordingLost.
+    def health(self) -> tuple[bool, str]:
+        """Was the last one kept whole?"""
+        return not self.trouble, self.trouble
+
+    async def keep(self, uid: str, files: tuple[str, str], seconds: float = 0.0) -> str:
+        """Join the subscriber's and the robot's file; gives the path under the data folder. Raises RecordingLost, also
+        when what there is is much shorter than `seconds`.
 
         A side that is absent or broken is silence; the originals are removed only when the joined file is there.
         """
+        path = await self._keep(uid, files)
+        if seconds - self.seconds(path) > max(MISSING_S, seconds / 4):
+            return self._lose("a recording ends before its call: is the disk full?", path)
+        self.kept += 1
+        self.trouble = ""
+        return path
+
+    async def salvage(self, uid: str) -> str:
+        """What Asterisk recorded of a call that nobody brought to its end; empty: nothing. Raises RecordingLost."""
+        subscriber, robot = (self._left / f"{uid}-{side}.wav" for side in ("in", "out"))
+        if not NAME.fullmatch(uid) or not (subscriber.exists() or robot.exists()):
+            return ""
+        return await self._keep(uid, (str(subscriber), str(robot)))
+
+    async def tidy(self, attach: Callable[[str, str], Awaitable[bool]], lives: Callable[[str], bool]) -> None:
+        """Join what was left behind (the disk was full, the engine crashed): `attach` is told the call's uid and the
+        path, and says whether there is such a call. What cannot be joined is removed when it is old."""
+        for uid, age_s in await asyncio.to_thread(_left_behind, self._left):
+            if lives(uid):
+                continue
+            try:
+                path = await self.salvage(uid)
+            except RecordingLost:
+                path = ""
+            if path and not await attach(uid, path):
+                log.warning("a recording belongs to no call", extra={"call": uid})
+            elif not path and age_s > OLD_S:
+                await asyncio.to_thread(_remove, self._left, uid)
+
+    def seconds(self, path: str) -> float:
+        """How long the joined recording is."""
+        try:
+            return max(0, (self._data_dir / path).stat().st_size - HEADER.size) / (4 * RATE)
+        except OSError:
+            return 0.0
+
+    async def _keep(self, uid: str, files: tuple[str, str]) -> str:
         if self._threads is None or self._under_way >= WAITING:
             return self._lose("too many recordings are waiting to be joined")
         self._under_way += 1
@@ -75,21 +118,35 @@ class Recordings:
                 if not await loop.run_in_executor(self._threads, still_open, subscriber, robot):
                     break
                 await asyncio.sleep(LOOK_S)
-            path = await loop.run_in_executor(self._threads, join, self._data_dir, uid, subscriber, robot)
+            return await loop.run_in_executor(self._threads, join, self._data_dir, uid, subscriber, robot)
         except RecordingLost as error:
             return self._lose(str(error))
         finally:
             self._under_way -= 1
-        self.kept += 1
-        self.trouble = ""
-        return path
 
-    def _lose(self, why: str) -> str:
+    def _lose(self, why: str, kept: str = "") -> str:
         self.lost += 1
         if why != self.trouble:
             log.error("a recording was lost", extra={"why": why})
         self.trouble = why
-        raise RecordingLost(why)
+        raise RecordingLost(why, kept)
+
+
+def _left_behind(folder: Path) -> list[tuple[str, float]]:
+    """Calls whose files nobody writes any more: (uid, seconds since the last sound)."""
+    found: dict[str, float] = {}
+    with suppress(OSError):
+        for file in folder.glob("*.wav"):
+            age_s = time.time() - file.stat().st_mtime
+            uid = file.name.removesuffix("-in.wav").removesuffix("-out.wav")
+            found[uid] = min(age_s, found.get(uid, age_s))
+    return [(uid, age_s) for uid, age_s in found.items() if age_s > LEFT_S]
+
+
+def _remove(folder: Path, uid: str) -> None:
+    for side in ("in", "out"):
+        with suppress(OSError):
+            (folder / f"{uid}-{side}.wav").unlink(missing_ok=True)
 
 
 # --- joining: in threads ----------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def live_settings(folder: Path, **overrides: Any) -> Settings:
             "media": {"port": media},
         },
     }
-    return Settings.model_validate(_over(raw, overrides))
+    return Settings.model_validate(laid_over(raw, overrides))
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def live_network(
     """The same with a telephone network behind trunk `main`. Subscribers say tones, unless `sounds` holds voices."""
     (port,) = free_ports(1, socket.SOCK_DGRAM)
     main = {"main": {"host": LOOPBACK, "port": port}}
-    async with live_asterisk(folder, **_over({"trunks": main}, overrides)) as (settings, asterisk):
+    async with live_asterisk(folder, **laid_over({"trunks": main}, overrides)) as (settings, asterisk):
         network = pstn.Network(port, settings.asterisk.sip.port, sounds or tones(folder / "tones"))
         async with pstn.running(network, installed(), root=folder / "pstn") as playing:
             yield settings, asterisk, playing
@@ -107,9 +107,10 @@ def tone(*, hertz: float, seconds: float) -> bytes:
     return array.array("h", (int(a * math.sin(math.tau * hertz * i / 8000)) for i, a in enumerate(loudness))).tobytes()
 
 
-def _over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`raw` with what `overrides` says instead, level by level."""
     laid = dict(raw)
     for key, value in overrides.items():
         below = laid.get(key)
-        laid[key] = _over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        laid[key] = laid_over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return laid

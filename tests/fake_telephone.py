@@ -257,6 +257,7 @@ class FakeVoiceChannel:
     rung: list[tuple[float, DialOrder]] = field(default_factory=list)
     lines: list[FakeLine] = field(default_factory=list)
     living: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)  # those of them who were, and whose end nobody has brought about
     peak: int = 0
 
     def __post_init__(self) -> None:
@@ -291,9 +292,11 @@ class FakeVoiceChannel:
             await self._reach(fate, order, progress)
             line = FakeLine(fate.media(), order.id, ends=fate.ends)
             self.lines.append(line)
+            self.answered.add(order.id)
             try:
                 yield line
             finally:
+                self.answered.discard(order.id)
                 await line.hang_up()
         finally:
             self.living.discard(order.id)
@@ -328,9 +331,8 @@ class FakeVoiceChannel:
             self._incoming.put_nowait(incoming)
 
     async def drop_strangers(self, known: Callable[[str], bool]) -> Sequence[str]:
-        lived = sorted(self.living)
-        self.living = {id for id in lived if known(id)}
-        return lived
+        self.living = {id for id in self.living if known(id)}
+        return sorted(self.answered)
 
 
 @dataclass

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ SLACK_S = 15.0  # beyond the answer timeout: then Asterisk has forgotten to tell
 DECIDE_S = 30.0  # an incoming call that nobody decided about by then is busy
 ANSWER_S = 10.0  # from `accept` to the first media link
 QUEUED = 64  # incoming calls that wait to be looked at
+OLD_S = 7 * 86_400.0  # a mark of a call that was answered; its row was settled at the first start after the crash
 SAFE_PATH = re.compile(r"[\w./ @+-]+")
 
 OnState = Callable[[bool, str], None]
@@ -59,6 +61,7 @@ class TelephoneChannel:
         self._trunks = frozenset(settings.trunks)
         self._recordings = settings.data_dir / "asterisk" / "recordings"
         self._whispers = settings.data_dir / "asterisk" / "whispers"
+        self._answered = settings.data_dir / "asterisk" / "answered"  # a file for each call that was, until it is left
         self._on_state = on_state
         self._lines: dict[str, TelephoneLine] = {}
         self._by_uuid: dict[str, TelephoneLine] = {}
@@ -114,9 +117,10 @@ class TelephoneChannel:
                 queue.get_nowait().decide({"DOZVON_DO": "hangup", "DOZVON_CAUSE": str(causes.BUSY)})
 
     async def drop_strangers(self, known: Callable[[str], bool]) -> Sequence[str]:
-        lived = []
-        for id, uniqueid in await self._living():
-            lived.append(id)
+        answered = set()
+        for id, uniqueid, up in await self._living():
+            if up:
+                answered.add(id)
             if not known(id) and id not in self._lines:
                 try:
                     await self.ami.ask("Hangup", ("Channel", uniqueid), ("Cause", str(causes.NORMAL)))
@@ -124,7 +128,7 @@ class TelephoneChannel:
                     raise
                 except ChannelDown:
                     log.info("a stranger was gone already")
-        return lived
+        return sorted(answered | await asyncio.to_thread(_marks, self._answered))
 
     def break_links(self) -> None:
         """Drop every media link at once, as the network would; they come back by themselves."""
@@ -176,6 +180,7 @@ class TelephoneChannel:
             "DOZVON_CALL": line.id,
             "DOZVON_UUID": media_id(line.id),
             "DOZVON_FILES": files[0].removesuffix("-in.wav") if files else "",
+            "DOZVON_MARK": str(self._answered / line.id),
         }
 
     # --- calls in ---------------------------------------------------------------------------------------------------
@@ -228,6 +233,7 @@ class TelephoneChannel:
             self._by_uuid.pop(media_id(line.id).replace("-", ""), None)
             self.ami.forget(line.uniqueid)
             (self._whispers / f"{line.id}.sln").unlink(missing_ok=True)
+            (self._answered / line.id).unlink(missing_ok=True)
 
     def stream(self, call: str) -> Stream | None:
         """The stream that a media link is for, by the call's id or its UUID in plain hex."""
@@ -257,17 +263,17 @@ class TelephoneChannel:
     async def _reconcile(self, lines: Sequence[TelephoneLine]) -> None:
         """The manager link is back: what ended meanwhile was not told."""
         try:
-            living = {uniqueid for _, uniqueid in await self._living()}
+            living = {uniqueid for _, uniqueid, _ in await self._living()}
         except ChannelDown:
             return  # it is down again, and will come again
         for line in lines:
             if line.uniqueid not in living:
                 line.vanish()
 
-    async def _living(self) -> list[tuple[str, str]]:
-        """Our live calls: (id, uniqueid)."""
+    async def _living(self) -> list[tuple[str, str, bool]]:
+        """Our live calls: (id, uniqueid, answered)."""
         rows = await self.ami.ask("CoreShowChannels", whole="CoreShowChannelsComplete")
-        return [(id, row["Uniqueid"]) for row in rows if (id := _ours(row))]
+        return [(id, row["Uniqueid"], row.get("ChannelStateDesc") == "Up") for row in rows if (id := _ours(row))]
 
     @asynccontextmanager
     async def _running(self, settings: Settings) -> AsyncGenerator[None]:
@@ -344,6 +350,17 @@ def _ours(row: Message) -> str:
     return ""
 
 
+def _marks(folder: Path) -> set[str]:
+    """The calls that were answered and that nobody has left: a crashed engine's. Old marks are swept away."""
+    marks = set()
+    with suppress(OSError):
+        for mark in folder.iterdir():
+            marks.add(mark.name)
+            if time.time() - mark.stat().st_mtime > OLD_S:
+                mark.unlink()
+    return marks
+
+
 async def _first(*waits: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
     """Until one of these is done."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
@@ -372,7 +389,7 @@ async def open(settings: Settings, on_state: OnState = lambda up, why: None) -> 
     if not SAFE_PATH.fullmatch(str(settings.data_dir)):
         raise ConfigError("data_dir: its path must be made of letters, digits, spaces and ./@+-_ only")
     channel = TelephoneChannel(settings, secret, on_state)
-    for folder in ("recordings", "whispers"):
+    for folder in ("recordings", "whispers", "answered"):
         (settings.data_dir / "asterisk" / folder).mkdir(parents=True, exist_ok=True)
     async with channel._running(settings):
         yield channel

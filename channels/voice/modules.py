@@ -18,7 +18,8 @@ SIP = (
 NEEDED = (
     *SIP, "res_pjsip_rfc3326", "res_pjsip_outbound_authenticator_digest", "res_pjsip_outbound_registration",
     "res_pjsip_dtmf_info", "bridge_native_rtp", "app_dial", "app_mixmonitor", "app_playtones", "app_userevent",
-    "app_exec", "app_while", "func_hangupcause", "func_cut", "func_global", "func_uri", "func_dialplan", "res_agi",
+    "app_exec", "app_while", "func_hangupcause", "func_cut", "func_global", "func_uri", "func_dialplan", "func_env",
+    "res_agi",
 )  # fmt: skip
 # Not in every version or build; the first three are what others of the list are linked to in some.
 IF_THERE = (

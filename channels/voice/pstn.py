@@ -12,7 +12,7 @@ import re
 import wave
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
@@ -43,6 +43,8 @@ _TEMPLATES = {
     "extensions.conf": "pstn.conf.j2",
 }
 _SILENCE_S = 60
+_CALLED = re.compile(r": called (\d+) by (\d*)$")
+_ANSWERED = re.compile(r": answered (\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,18 @@ class Network:
     long_ring_s: float = 8.0
     pause_ms: int = 700  # of silence after which a subscriber takes the robot's words to be over
     operator_s: float = 3.0  # how long the operator stays after the greeting
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the network saw of one number, with a plus: the calls to it, and those of them that were answered."""
+
+    callers: list[str] = field(default_factory=list)  # of each call, in their order
+    answered: list[int] = field(default_factory=list)  # how many calls there had been at each answer
+
+    @property
+    def calls(self) -> int:
+        return len(self.callers)
 
 
 @dataclass(slots=True)
@@ -85,6 +99,17 @@ class Pstn:
         }
         text = "".join(f"{key}: {value}\n" for key, value in lines.items())
         await asyncio.to_thread(_put, self.asterisk.folders.spool, text)
+
+    def seen(self) -> dict[str, Seen]:
+        """Every call that has come to the network so far, by the number called; whatever the robot says of it."""
+        numbers: dict[str, Seen] = {}
+        for line in self.asterisk.folders.output.read_text("utf-8", "replace").splitlines():
+            if (called := _CALLED.search(line)) is not None:
+                numbers.setdefault(f"+{called[1]}", Seen()).callers.append(f"+{called[2]}")
+            elif (answered := _ANSWERED.search(line)) is not None:
+                of = numbers.setdefault(f"+{answered[1]}", Seen())
+                of.answered.append(of.calls)
+        return numbers
 
 
 def render(network: Network, asterisk: Asterisk, *, root: Path) -> Rendered:

@@ -163,6 +163,18 @@ class Calls:
     async def end(self, call_id: int, end: CallEnd) -> bool:
         return await self._db.transact(end_call, call_id, end, self._numbering.operator)
 
+    async def recorded(self, uid: str, path: str) -> bool:
+        """Its recording was found after its end. False: there is no such call, or it has one."""
+        async with self._db.write() as session:
+            found = await session.execute(
+                update(Call)
+                .where(Call.uid == uid, Call.ended_at.is_not(None), Call.recording == "")
+                .values(recording=path)
+                .returning(Call.id),
+                execution_options=RAW,
+            )
+            return found.first() is not None
+
     async def queued(self) -> Sequence[int]:
         async with self._db.read() as session:
             rows = await session.scalars(

@@ -111,20 +111,22 @@ async def test_after_a_crash_the_answered_are_closed_and_the_ringing_due_again(s
     due = await store.queue.next_due(campaign)
     assert due is not None
     later = now.replace(year=now.year + 1)
-    leased = [await store.queue.lease(campaign, due.timezone, now=CLOCK.now(), until=later) for _ in range(3)]
-    answered, ringing, dialing = [contact for contact in leased if contact is not None]
+    leased = [await store.queue.lease(campaign, due.timezone, now=CLOCK.now(), until=later) for _ in range(4)]
+    answered, ringing, dialing, unnoticed = [contact for contact in leased if contact is not None]
     await store.calls.progressed(answered.call_id, Status.ANSWERED, CLOCK.now(), number=NUMBERS[0])
     await store.calls.progressed(ringing.call_id, Status.RINGING, CLOCK.now())
     voice = FakeVoiceChannel(usual=QUICK)
     voice.living = {answered.uid, ringing.uid}
+    voice.answered = {answered.uid, unnoticed.uid}  # the latter when the engine was dead already
 
     async with engine(store, voice):
-        await wait_for(lambda: len(voice.dialled) == 3)
+        await wait_for(lambda: len(voice.dialled) == 2)
     rows = {row.id: row for row in await calls(store, campaign)}
     assert not voice.living
     assert (rows[answered.call_id].status, rows[ringing.call_id].status) == ("answered", "failed")
     assert rows[dialing.call_id].status == "failed" and rows[dialing.call_id].reason
-    assert not {order.phone for _, order in voice.dialled} & {c.phone for c in (answered, ringing, dialing)}
+    assert rows[unnoticed.call_id].status == "answered" and rows[unnoticed.call_id].answered_at is not None
+    assert not {order.phone for _, order in voice.dialled} & {c.phone for c in (answered, ringing, dialing, unnoticed)}
     progress = (await store.campaigns.progress([campaign]))[campaign]
     assert (progress.total, progress.done, progress.in_flight) == (6, 4, 0), "two are due again in a minute"
 
