@@ -1,8 +1,8 @@
 """espeak-ng in a process of its own: the library is GPL, keeps global state and may crash.
 
-    stdin: JSON {"voice", "rate", "pitch", "text"} ─▶ espeak ─▶ trim, 8 kHz, one loudness ─▶ stdout: status, PCM
+    {"voice", "rate", "pitch", "text"} ─▶ espeak ─▶ 8 kHz, trimmed, one loudness ─▶ PCM
 
-It ends when its stdin does. `python -m tts._espeak_worker`.
+`python -m tts._espeak_worker`; see `tts._serve`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,14 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import importlib.util
-import json
-import os
-import signal
-import struct
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine import audio
-from engine.model import RATE, Sound
+from tts._serve import Speak, serve
+from tts._sound import finished
 
-REQUEST = struct.Struct("<I")
-ANSWER = struct.Struct("<BI")
-LONGEST = 1 << 16
 SYNCHRONOUS, UTF8, RATE_PARAMETER, PITCH_PARAMETER = 2, 1, 1, 3
-LEAD_S, TAIL_S = 0.01, 0.06  # what is left of the silence around the speech
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -75,47 +66,18 @@ class Espeak:
         if self._lib.espeak_Synth(data, len(data), 0, 1, 0, UTF8, None, None) != 0:
             raise RuntimeError("espeak-ng did not speak")
         self._lib.espeak_Synchronize()
-        return self._telephone(bytes(self._pcm))
+        return finished(audio.samples(bytes(self._pcm)), self._rate).pcm
 
     def _take(self, samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
             self._pcm += ctypes.string_at(samples, count * 2)
         return 0
 
-    def _telephone(self, pcm: bytes) -> bytes:
-        wave = audio.resample(audio.samples(pcm), self._rate)
-        loud = np.flatnonzero(np.abs(wave) > 0.002)
-        if not loud.size:
-            return b""
-        start = max(0, int(loud[0]) - round(LEAD_S * RATE))
-        return audio.level(Sound(audio.to_pcm(wave[start : int(loud[-1]) + round(TAIL_S * RATE)]))).pcm
 
-
-def main() -> None:
-    out = os.dup(1)
-    os.dup2(2, 1)
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
-    os.nice(5)
+def load() -> Speak:
     espeak = Espeak()
-    source = os.fdopen(0, "rb")
-    _answer(out, 0, b"ready")
-    while len(head := source.read(REQUEST.size)) == REQUEST.size:
-        (length,) = REQUEST.unpack(head)
-        if length > LONGEST:
-            return
-        asked = json.loads(source.read(length))
-        try:
-            _answer(out, 0, espeak.say(asked["voice"], asked["rate"], asked["pitch"], asked["text"]))
-        except (ValueError, RuntimeError) as error:
-            _answer(out, 1, str(error).encode())
-
-
-def _answer(fd: int, status: int, payload: bytes) -> None:
-    data = ANSWER.pack(status, len(payload)) + payload
-    while data:
-        data = data[os.write(fd, data) :]
+    return lambda asked: espeak.say(asked["voice"], asked["rate"], asked["pitch"], asked["text"])
 
 
 if __name__ == "__main__":
-    main()
+    serve(load)
