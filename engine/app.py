@@ -26,7 +26,7 @@ from engine.call import Senses
 from engine.campaigns import Campaigns
 from engine.chores import Chores
 from engine.clock import SystemClock
-from engine.config import Settings
+from engine.config import Settings, listening
 from engine.errands import open_web
 from engine.errors import ConfigError, DozvonError
 from engine.journal import LiveJournal
@@ -50,7 +50,7 @@ from web.app import make_app, serve
 log = logging.getLogger(__name__)
 
 GRACE_S = 30.0
-READY_S = 60.0
+READY_S = 30.0
 TIDY_S = 600.0  # between two looks for recordings that were left behind
 
 Progress = Callable[[str, float], None]
@@ -153,10 +153,11 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
             )
         )
         web = make_app(settings, store, robot, counts=lambda: journal.counters)
-        port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
+        with listening("http.port", settings.http.host, settings.http.port):
+            port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
         stack.callback(journal.close)
         stack.callback(health.close)
-        await _until_ready(campaigns, health)
+        await _until_ready(settings, campaigns, health, lambda: line.ami.refused)
         url = settings.http.public_url if settings.http.port else f"http://{settings.http.host}:{port}"
         yield App(settings, store, robot, journal, campaigns, url, _warnings(settings))
 
@@ -254,15 +255,20 @@ def _tariffs(settings: Settings) -> Tariffs:
     return Tariffs([Tariff(t.prefix, t.per_minute, t.first_s, t.step_s) for t in settings.billing.tariffs])
 
 
-async def _until_ready(campaigns: Campaigns, health: Health) -> None:
-    """Calls can be made; or say why not, and go on: an external Asterisk may come later."""
+async def _until_ready(settings: Settings, campaigns: Campaigns, health: Health, refused: Callable[[], bool]) -> None:
+    """Calls can be made. Raises DozvonError that says why they cannot; at once if waiting does not help."""
     try:
         async with asyncio.timeout(READY_S):
-            while not (campaigns.recovered and health.works("telephony")):  # noqa: ASYNC110 - no one part tells of both
+            while not (campaigns.recovered and health.works("telephony") or refused()):  # noqa: ASYNC110 - of three parts
                 await asyncio.sleep(0.05)
+            if not refused():
+                return
     except TimeoutError:
-        works, words = health.parts().get("telephony", (False, "Asterisk does not answer"))
-        raise DozvonError(f"no calls can be made: {words if not works else 'the store does not answer'}") from None
+        pass
+    works, words = health.parts().get("telephony", (False, "it does not answer"))
+    ami = settings.asterisk.ami
+    why = "the database does not answer" if works else f"Asterisk's manager at {ami.host}:{ami.port}: {words}"
+    raise DozvonError(f"no calls can be made: {why}")
 
 
 def _warnings(settings: Settings) -> tuple[str, ...]:

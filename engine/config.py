@@ -8,8 +8,10 @@ An unknown key is an error that names the nearest known one; every problem is to
 from __future__ import annotations
 
 import difflib
+import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,9 +22,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from engine.errors import ConfigError
 
 PREFIX = "DOZVON_"
+_TAKEN = {errno.EADDRINUSE: "is taken by another program", errno.EACCES: "may be used by root only"}
 SQLITE = "sqlite+aiosqlite:///"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
+
+
+@contextmanager
+def listening(setting: str, host: str, port: int) -> Iterator[None]:
+    """Around what begins to listen there: a port that cannot be had becomes a ConfigError that names the setting."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        why = _TAKEN.get(error.errno, f"cannot be listened at ({os.strerror(error.errno)})")
+        raise ConfigError(f"{host}:{port} {why}: set {setting} to another one") from None
 
 
 class Part(BaseModel):

@@ -17,15 +17,28 @@ T = TypeVar("T")
 async def beside(*work: Coroutine[Any, Any, None]) -> AsyncGenerator[asyncio.TaskGroup]:
     """Run `work` beside the body and stop it when the body is done.
 
-    If any of the work fails, the body is cancelled and the failure is raised.
+    If any of the work fails, the body is cancelled and the failure is raised. An error of the body, or of one work
+    alone, is raised as it is, not in a group.
     """
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coro, name=getattr(coro, "__qualname__", "beside")) for coro in work]
-        try:
-            yield group
-        finally:
-            for task in tasks:
-                task.cancel()
+    failure: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coro, name=getattr(coro, "__qualname__", "beside")) for coro in work]
+            try:
+                yield group
+            except Exception as error:
+                if any(task.done() and not task.cancelled() and task.exception() for task in tasks):
+                    raise  # it came of the work's failure
+                failure = error
+            finally:
+                for task in tasks:
+                    task.cancel()
+    except BaseExceptionGroup as failures:
+        if len(failures.exceptions) > 1:
+            raise
+        failure = failure or failures.exceptions[0]
+    if failure is not None:
+        raise failure
 
 
 async def surely(work: Coroutine[Any, Any, T]) -> T:

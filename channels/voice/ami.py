@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -117,6 +118,7 @@ class Ami:
         self._ids = itertools.count(1)
         self._booted = asyncio.Event()
         self.up = False
+        self.refused = False  # our name or secret, at the last try: waiting does not mend that
         self.reason = "not connected yet"
 
     # --- asking -----------------------------------------------------------------------------------------------------
@@ -179,9 +181,12 @@ class Ami:
                 await self._serve()
             except* (OSError, EOFError, ChannelDown, ValueError, asyncio.LimitOverrunError) as group:
                 reason = _told(group)
-                if reason != self.reason:
-                    log.warning("manager link is down", extra={"reason": reason})
+                new = reason != self.reason
                 self.reason = reason
+                if new:
+                    log.warning("manager link is down", extra={"reason": reason})
+                    if not self.up:
+                        self._on_state(False)
             if self.up:
                 pause = FIRST_PAUSE_S
                 self._turn(False)
@@ -216,9 +221,11 @@ class Ami:
         try:
             await self._ask("Login", (("Username", username), ("Secret", secret)), "", "", DEADLINE_S)
         except Refused as error:
+            self.refused = True
             raise Refused(
                 f"Asterisk refused the login ({error}): check asterisk.ami.username and asterisk.ami.secret_file"
             ) from None
+        self.refused = False
         try:
             async with asyncio.timeout(BOOT_S):
                 await self._booted.wait()
@@ -262,4 +269,6 @@ def _told(group: BaseExceptionGroup[BaseException]) -> str:
         return _told(first)
     if isinstance(first, EOFError):
         return "Asterisk closed the link"
+    if isinstance(first, OSError) and first.errno:
+        return os.strerror(first.errno).lower()
     return str(first) or type(first).__name__

@@ -15,7 +15,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from channels.voice.agi import Question
 from channels.voice.ami import Ami, Message, Unanswered
 from channels.voice.line import HANG_UP, PREFIX, Answer, TelephoneLine, id_of
 from channels.voice.media import Stream, Ticker
-from engine.config import Settings
+from engine.config import Settings, listening
 from engine.errors import ChannelDown, ConfigError, NotReached
 from engine.model import DialOrder, Sound, Status
 from engine.ports import Incoming, Line, Progress
@@ -134,10 +134,6 @@ class TelephoneChannel:
         """Drop every media link at once, as the network would; they come back by themselves."""
         for line in self._lines.values():
             line.media.break_link()
-
-    @property
-    def health(self) -> tuple[bool, str]:
-        return self.ami.up, "connected" if self.ami.up else self.ami.reason
 
     # --- calls out --------------------------------------------------------------------------------------------------
 
@@ -280,11 +276,12 @@ class TelephoneChannel:
         media = settings.asterisk.media
         listen = websocket.listen if media.transport == "websocket" else audiosocket.listen
         where = settings.asterisk.agi
-        async with (
-            listen(media.host, media.port, self.stream),
-            agi.listen(where.host, where.port, self.answer),
-            beside(self.ami.run()) as self._group,
-        ):
+        async with AsyncExitStack() as stack:
+            with listening("asterisk.media.port", media.host, media.port):
+                await stack.enter_async_context(listen(media.host, media.port, self.stream))
+            with listening("asterisk.agi.port", where.host, where.port):
+                await stack.enter_async_context(agi.listen(where.host, where.port, self.answer))
+            self._group = await stack.enter_async_context(beside(self.ami.run()))
             try:
                 yield
             finally:
@@ -383,7 +380,7 @@ def _read_secret(file: Path) -> str:
 async def open(settings: Settings, on_state: OnState = lambda up, why: None) -> AsyncGenerator[TelephoneChannel]:  # noqa: A001
     """The telephone of these settings. Does not wait for Asterisk: `on_state(up, why)` tells when it comes and goes.
 
-    Raises ConfigError, or OSError if a port is taken.
+    Raises ConfigError, also if a port is taken.
     """
     secret = await asyncio.to_thread(_read_secret, settings.asterisk.ami.secret_file)
     if not SAFE_PATH.fullmatch(str(settings.data_dir)):

@@ -173,7 +173,7 @@ async def test_a_refused_login_says_what_to_do() -> None:
     async with linked(manager, secret="wrong") as (link, states):
         await manager.until("Login", 2)
         assert "asterisk.ami.secret_file" in link.reason
-        assert states.all == []
+        assert (states.all, link.refused) == ([False], True)
 
 
 async def test_another_service_at_the_port_is_told() -> None:
