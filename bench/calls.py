@@ -7,6 +7,7 @@ measuring telephones ×8 ─────▶ (calls like the others, every packet
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ PHONES = 8
 PER_S = 20.0  # calls that begin in a second
 HOLD_S = 40.0  # measured while all of them stand
 SETTLE_S = 3.0  # from the last call's beginning to the measuring
+COUNTS = (100, 200, 300, 400)
 RATIO_OF = 300  # calls, for which the targets are
 TALK: Mapping[str, Any] = {
     "dozvon": 1,
@@ -208,3 +210,9 @@ def figures(loads: Iterable[Load], cores: int) -> list[Figure]:
             Figure(f"{n} calls: engine memory", round(load.memory_mb), "MB"),
         ]
     return found
+
+
+async def all_figures(robot: Robot, folder: Path) -> list[Figure]:
+    await robot.line(await robot.scenario(TALK))
+    loads = [await measure(robot, folder / str(count), count) for count in COUNTS]
+    return figures(loads, len(os.sched_getaffinity(0)))

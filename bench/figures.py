@@ -17,8 +17,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from engine.cli import _version
-
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -82,7 +80,6 @@ def machine(asterisk: str = "") -> dict[str, Any]:
         "cpu": model,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "dozvon": _version(),
     }
     return found | ({"asterisk": asterisk} if asterisk else {})
 

@@ -19,6 +19,7 @@ import yaml
 from bench.telephone import HOST, Phone
 
 NUMBER = "+74950000001"
+SECOND = "+74950000002"
 PASSWORD = "correct horse battery staple"
 READY_S = 300.0  # a first start fetches Asterisk
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -65,16 +66,16 @@ class Robot:
         made = await self.api("POST", f"/projects/{self.project}/scenarios", {"name": graph["name"], "graph": graph})
         return int(made["id"])
 
-    async def line(self, scenario: int) -> None:
+    async def line(self, scenario: int, number: str = NUMBER) -> None:
         made = await self.api(
             "POST",
             f"/projects/{self.project}/lines",
-            {"name": "bench", "numbers": [NUMBER], "scenario_id": scenario},
+            {"name": "bench", "numbers": [number], "scenario_id": scenario},
         )
         await self.api("POST", f"/lines/{made['id']}/activate")
 
-    def phone(self, caller: str = "+79001234567") -> Phone:
-        return Phone((HOST, self.ports.sip), NUMBER, caller)
+    def phone(self, caller: str = "+79001234567", number: str = NUMBER) -> Phone:
+        return Phone((HOST, self.ports.sip), number, caller)
 
     def asterisk(self) -> int:
         """The process of the robot's own Asterisk."""
@@ -103,7 +104,7 @@ async def robot(folder: Path, **settings: Any) -> AsyncGenerator[Robot]:
             "media": {"port": ports.media},
         },
         "trunks": {"main": {"host": HOST, "port": ports.trunk, "channels": 1000, "calls_per_second": 100}},
-        "numbers": [{"number": NUMBER, "trunk": "main"}],
+        "numbers": [{"number": number, "trunk": "main"} for number in (NUMBER, SECOND)],
         "log": {"level": "warning"},
         **settings,
     }
@@ -123,7 +124,7 @@ async def robot(folder: Path, **settings: Any) -> AsyncGenerator[Robot]:
         async with aiohttp.ClientSession(base, headers={"Authorization": f"Bearer {token}"}) as session:
             made = Robot(folder, ports, process, session)
             made.project = (await made.api("POST", "/projects", {"name": "bench"}))["id"]
-            await made.api("POST", "/numbers/rent", {"numbers": [NUMBER]})
+            await made.api("POST", "/numbers/rent", {"numbers": [NUMBER, SECOND]})
             yield made
     finally:
         if process.returncode is None:

@@ -1,6 +1,6 @@
 """Calls by the hundred: SIPp as the subscribers, each with an RTP stream of its own.
 
-callers(n) ─INVITE, ACK, A-law of a file for ever─▶ robot …  BYE after `hold_s`      subscribers() ◀─INVITE─ robot
+callers(n) ─INVITE, ACK, A-law of a file for ever─▶ robot …  BYE after `hold_s`
 """
 
 from __future__ import annotations
@@ -80,36 +80,6 @@ Content-Length: 0
 
 ]]></send>
 <recv response="200"></recv>
-</scenario>
-"""
-
-
-_SUBSCRIBER = """<?xml version="1.0" encoding="ISO-8859-1"?>
-<scenario name="subscriber">
-<recv request="INVITE"></recv>
-<send><![CDATA[
-SIP/2.0 180 Ringing
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]x[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:[local_ip]:[local_port]>
-Content-Length: 0
-
-]]></send>
-<pause milliseconds="HOLD"/>
-<send retrans="500"><![CDATA[
-SIP/2.0 486 Busy Here
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]x[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-<recv request="ACK"></recv>
 </scenario>
 """
 

@@ -11,9 +11,11 @@ import re
 import socket
 import struct
 import time
-from collections.abc import AsyncGenerator
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import cast
 
 import numpy as np
@@ -62,19 +64,20 @@ class Talk:
 
     def first_sound(self, after: float) -> float | None:
         """When the first loud packet after that moment came."""
-        return next((p.at for p in self.packets if p.at > after and p.peak > LOUD), None)
+        return next((p.at for p in self._since(after) if p.peak > LOUD), None)
 
     def last_sound(self, after: float, quiet_s: float = 0.3) -> float | None:
         """When the sound that was going on at `after` stopped: the last loud packet before `quiet_s` without any."""
         last = after
-        for packet in self.packets:
-            if packet.at <= after:
-                continue
+        for packet in self._since(after):
             if packet.peak > LOUD:
                 if packet.at - last > quiet_s:
                     break
                 last = packet.at
         return last
+
+    def _since(self, after: float) -> Iterator[Packet]:
+        return islice(self.packets, bisect_right(self.packets, after, key=lambda packet: packet.at), None)
 
     async def until_sound(self, after: float, limit_s: float = 10.0) -> float:
         async with asyncio.timeout(limit_s):
@@ -88,9 +91,9 @@ class Talk:
         """Wait until nothing loud has come for so long; the moment of the last loud packet."""
         async with asyncio.timeout(limit_s):
             while True:
-                loud = [p.at for p in reversed(self.packets) if p.peak > LOUD][:1]
-                if loud and self.packets[-1].at - loud[0] >= quiet_s:
-                    return loud[0]
+                loud = next((p.at for p in reversed(self.packets) if p.peak > LOUD), None)
+                if loud is not None and self.packets[-1].at - loud >= quiet_s:
+                    return loud
                 await self.phone.more.wait()
 
 
@@ -214,9 +217,12 @@ class Phone(asyncio.DatagramProtocol):
             if not talk.ended.is_set() and self._to:
                 self._send("BYE", 2)
             await asyncio.sleep(0.02)
-            assert self._sip is not None
+            self.close()
+
+    def close(self) -> None:
+        if self._sip is not None:
             self._sip.close()
-            self._rtp.close()
+        self._rtp.close()
 
     def _received(self) -> None:
         assert self._talk is not None
