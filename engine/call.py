@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from engine import ports
 from engine.chronicle import Chronicle
-from engine.ear import Ear, Ended, Quiet, Started, Stood
+from engine.ear import USUAL, Ear, Ended, Quiet, Started, Stood, TurnTaking
 from engine.errors import SpeechError
 from engine.model import RATE, Digit, Sound, TalkLog
 from engine.mouth import Mouth, Sounds
@@ -63,6 +63,7 @@ class Senses:
     sounds: Sounds
     errands: ports.Errands
     clock: Clock
+    turns: TurnTaking = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Call:
         self._talk = talk
         self._senses = senses
         self._chronicle = chronicle
-        self._ear = Ear(senses.vad(), senses.recognizer, talk.language)
+        self._ear = Ear(senses.vad(), senses.recognizer, talk.language, senses.turns)
         self._mouth = Mouth(line.media, senses.sounds, self)
         self._state = State(node="")
         self._inbox = Inbox(self._take)
@@ -303,7 +304,8 @@ class Call:
 
     # --- what the mouth tells ----------------------------------------------------------------------------------------
 
-    def began(self, prompt: Prompt) -> None:
+    def began(self, prompt: Prompt, sound: Sound) -> None:
+        self._ear.plays(sound.pcm)
         self._chronicle.said(prompt)
 
     def finished(self) -> None:

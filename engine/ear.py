@@ -1,7 +1,8 @@
 """Frames in; speech started, partial, ended, and silence out.
 
     frame ─▶ Vad ─▶ Endpointer ─▶ Started ─▶ Hearing.push … ─▶ Stood (a partial that no longer changes) ─▶ Ended
-                        └▶ patience, counted only while the robot is silent and nobody speaks ─▶ Quiet
+                    │   └▶ patience, counted only while the robot is silent and nobody speaks ─▶ Quiet
+                    └▶ the robot's own echo, a tone: nobody began to speak
 
 An utterance belongs to the `Listen` that stood when it began; one that began while nothing was listened for, or under a
 prompt that does not let itself be interrupted, belongs to nobody: it is waited out and never recognised.
@@ -11,14 +12,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 from engine.model import FRAME_MS
 from engine.ports import Hearing, Recognizer, Vad
-from engine.rules.endpointing import USUAL, Endpointer, Endpointing, Turn
+from engine.rules.barge_in import BargeIn, Playback, is_tone
+from engine.rules.endpointing import Endpointer, Endpointing, Expected, Turn, expected
+from scenarios.digits import digits
 from scenarios.talk import Listen
 
 PREROLL = 300 // FRAME_MS  # frames recognised from before the onset: a first syllable is often quiet
+DOUBTED = 160 // FRAME_MS  # frames by which an onset is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +54,42 @@ Signal = Started | Stood | Ended | Quiet
 STARTED, QUIET = Started(), Quiet()
 
 
+@dataclass(frozen=True, slots=True)
+class TurnTaking:
+    """How turns are taken in every call."""
+
+    endpointing: Endpointing = field(default_factory=Endpointing)
+    barge_in: BargeIn = field(default_factory=BargeIn)
+
+
+USUAL = TurnTaking()
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """What is being said, its partial, and for how many frames that has stood."""
+
+    hearing: Hearing
+    expected: Expected
+    partial: str = ""
+    stands: int = 0
+
+
 class Ear:
     def __init__(
-        self, vad: Vad, recognizer: Callable[[str], Recognizer], language: str, rules: Endpointing = USUAL
+        self, vad: Vad, recognizer: Callable[[str], Recognizer], language: str, rules: TurnTaking = USUAL
     ) -> None:
         self._voiced = vad.voiced
         self._recognizer = recognizer
         self._language = language
-        self._endpointer = Endpointer(rules)
+        self._rules = rules
+        self._endpointer = Endpointer(rules.endpointing)
+        self._playback = Playback(rules.barge_in)
         self._before: deque[bytes] = deque(maxlen=PREROLL + self._endpointer.started_after)
         self._want: Listen | None = None
-        self._hearing: Hearing | None = None
+        self._utterance: _Utterance | None = None
         self._patience = -1  # frames; negative: not waiting
-        self._partial, self._stands = "", 0
+        self._frame = 0
         self.since_voice = 0  # frames since the last voiced one
         self.owner = 0  # whose answer the utterance is; the caller's word
 
@@ -72,7 +100,7 @@ class Ear:
     @property
     def hearing(self) -> bool:
         """An utterance that belongs to the standing card is going on."""
-        return self._hearing is not None
+        return self._utterance is not None
 
     def listen(self, want: Listen | None) -> None:
         """From now on this is listened for; patience begins anew. None: nothing is; what is being said is nobody's."""
@@ -87,28 +115,41 @@ class Ear:
 
     def disown(self) -> None:
         """What is being said belongs to nobody any more."""
-        if self._hearing is not None:
-            self._hearing.drop()
-            self._hearing = None
+        if self._utterance is not None:
+            self._utterance.hearing.drop()
+            self._utterance = None
+
+    def plays(self, pcm: bytes) -> None:
+        """From now on the subscriber is played this; what comes back of it is nobody's speech."""
+        self._playback.began(pcm, self._frame)
 
     def push(self, frame: bytes, *, speaking: bool, interruptible: bool) -> Signal | None:
         """The next frame. `speaking`: the robot is; `interruptible`: it may be interrupted by this."""
+        self._frame += 1
         voiced = self._voiced(frame)
         self.since_voice = 0 if voiced else self.since_voice + 1
-        hearing = self._hearing
-        if hearing is None:
+        utterance = self._utterance
+        if utterance is None:
             self._before.append(frame)
         else:
-            hearing.push(frame)
+            utterance.hearing.push(frame)
         turn = self._endpointer.push(voiced)
         if turn is None:
-            return self._stood() if hearing is not None else self._wait(speaking)
+            return self._stood(utterance) if utterance is not None else self._wait(speaking)
         if turn is Turn.STARTED:
+            if self._nobody():
+                self._endpointer.recant()
+                return self._wait(speaking)
             return self._start() if interruptible or not speaking else None
-        if hearing is None:
+        if utterance is None:
             return None
-        self._hearing, self._patience = None, -1
-        return Ended(hearing)
+        self._utterance, self._patience = None, -1
+        return Ended(utterance.hearing)
+
+    def _nobody(self) -> bool:
+        """What has just begun is a tone, or the robot's own voice coming back."""
+        heard = b"".join(islice(self._before, max(0, len(self._before) - DOUBTED), None))
+        return is_tone(heard) or self._playback.echoes(heard, self._frame)
 
     def _start(self) -> Started | None:
         want = self._want
@@ -120,18 +161,19 @@ class Ear:
         for frame in self._before:
             hearing.push(frame)
         self._before.clear()
-        self._hearing, self._partial, self._stands = hearing, "", 0
+        self._utterance = _Utterance(hearing, expected(want.phrases, want.digits))
         return STARTED
 
-    def _stood(self) -> Stood | None:
-        assert self._hearing is not None
-        partial = self._hearing.partial
-        if partial != self._partial:
-            self._partial, self._stands = partial, 0
+    def _stood(self, utterance: _Utterance) -> Stood | None:
+        partial = utterance.hearing.partial
+        if partial != utterance.partial:
+            utterance.partial, utterance.stands = partial, 0
+            silence_ms = utterance.expected.silence_ms(partial, digits, self._rules.endpointing)
+            self._endpointer.ended_after = max(1, silence_ms // FRAME_MS)
         if not partial or self._want is None or not self._want.partials:
             return None
-        self._stands += 1
-        return Stood(partial) if self._stands == max(1, self._want.settle_ms // FRAME_MS) else None
+        utterance.stands += 1
+        return Stood(partial) if utterance.stands == max(1, self._want.settle_ms // FRAME_MS) else None
 
     def _wait(self, speaking: bool) -> Quiet | None:
         if self._patience < 0 or speaking or self._endpointer.speaking:

@@ -25,7 +25,7 @@ class Sounds(Protocol):
 class Told(Protocol):
     """Who wants to know. Called synchronously."""
 
-    def began(self, prompt: Prompt) -> None: ...
+    def began(self, prompt: Prompt, sound: Sound) -> None: ...
 
     def finished(self) -> None: ...
 
@@ -104,6 +104,6 @@ class Mouth:
 
     async def _utter(self, prompt: Prompt) -> None:
         sound = await self._sounds.sound(prompt)
-        self._told.began(prompt)
+        self._told.began(prompt, sound)
         await self._media.write(sound.pcm)
         await self._media.drain()

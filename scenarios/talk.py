@@ -54,6 +54,7 @@ class Listen:
     voice: bool = True  # speech matters here; else only keys do
     keys: bool = True
     phrases: tuple[str, ...] = ()  # what is expected: a grammar or a bias for the recogniser
+    digits: tuple[int, int] = (0, 0)  # a number is expected, of so many digits (at least, at most)
     max_utterance_s: float = 15.0
     partials: bool = True  # a partial that has stood for `settle_ms` is given as `Partial`
     settle_ms: int = 200

@@ -99,6 +99,7 @@ class Step(Card):
             lambda: Listen(
                 timeout_s=self.timeout_s,
                 phrases=vocabulary(language),
+                digits=(self.min, self.max),
                 max_utterance_s=self.max_utterance_s,
                 partials=False,  # "twenty" may become "twenty five": only the end of speech tells
                 min_speech_ms=self.min_speech_ms,
@@ -129,7 +130,8 @@ class Step(Card):
         """Spoken digits end with the utterance once there are enough; keys only when there can be no more."""
         if len(so_far) >= self.max or (by == "voice" and len(so_far) >= self.min):
             return self._settle(so_far, by)
-        return stay(replace(self.listen(here), timeout_s=self.interdigit_s), digits=so_far)
+        missing = (max(0, self.min - len(so_far)), self.max - len(so_far))
+        return stay(replace(self.listen(here), timeout_s=self.interdigit_s, digits=missing), digits=so_far)
 
     def _settle(self, so_far: str, by: str) -> Turn:
         if self.min <= len(so_far) <= self.max:

@@ -1,4 +1,4 @@
-"""What `Vad` promises, held over the real one, with and without its gate, and over the fake."""
+"""What `Vad` promises, held over the real ones, with and without gate and second stage, and over the fake."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from asr import vad
+from asr._silero import Silero, SileroStream
 from engine import audio
 from engine.model import FRAME_BYTES, RATE, SILENCE, Sound
 from engine.ports import Vad
@@ -16,8 +17,10 @@ from tests.fakes import FakeVad, utterance
 from tests.speech import frames
 from tts import espeak
 
+SILERO = Silero()
 MAKERS: dict[str, Callable[[], Vad]] = {
     "fake": FakeVad,
+    "two stages": lambda: vad.make(vad.Settings(), SILERO),
     "webrtc": lambda: vad.WebRtcVad(vad.Settings(gate=False)),
     "webrtc and gate": vad.WebRtcVad,
 }
@@ -112,5 +115,84 @@ def test_half_a_frame_is_no_voice(size: int) -> None:
 
 
 async def test_it_opens_as_every_extension_does(tmp_path: Path) -> None:
-    async with vad.open(vad.Settings(mode=2), data_dir=tmp_path) as new:
-        assert not new().voiced(Sound(SILENCE).pcm)
+    for second, kind in (("auto", vad.TwoStageVad), ("silero", vad.TwoStageVad), ("none", vad.WebRtcVad)):
+        settings = vad.Settings.model_validate({"mode": 2, "second": second})
+        async with vad.open(settings, data_dir=tmp_path) as new:
+            assert isinstance(new(), kind)
+            assert not new().voiced(Sound(SILENCE).pcm)
+
+
+# --- what the second stage adds ---------------------------------------------------------------------------------------
+
+
+def two_stages() -> Vad:
+    return vad.make(vad.Settings(), SILERO)
+
+
+def breath(seconds: float) -> list[bytes]:
+    wave = np.random.default_rng(5).standard_normal(round(seconds * RATE)) * 10 ** (-38 / 20)
+    return list(frames(audio.to_pcm(wave * np.clip(np.sin(2 * np.pi * 0.3 * np.arange(len(wave)) / RATE), 0, 1) ** 2)))
+
+
+def ringing(seconds: float) -> list[bytes]:
+    wave = np.sin(2 * np.pi * 425 * np.arange(round(seconds * RATE)) / RATE) * 0.1
+    return list(frames(audio.to_pcm(wave * (np.arange(len(wave)) % (5 * RATE) < RATE))))
+
+
+def clicks(seconds: float) -> list[bytes]:
+    return list(frames(audio.to_pcm((np.random.default_rng(6).random(round(seconds * RATE)) < 0.0005) * 0.8)))
+
+
+@pytest.mark.parametrize("sound", [breath, ringing, clicks, lambda seconds: noise(-30.0, seconds)])
+def test_breath_ringing_clicks_and_noise_begin_nothing(sound: Callable[[float], list[bytes]]) -> None:
+    detector = two_stages()
+    assert longest([detector.voiced(frame) for frame in sound(20.0)]) < 6
+
+
+class _Counted:
+    def __init__(self) -> None:
+        self.pushed = 0
+
+    def __call__(self) -> _Counted:
+        return self
+
+    def push(self, frame: bytes) -> float:
+        self.pushed += 1
+        return 0.9
+
+
+def test_the_second_stage_sleeps_while_the_first_hears_nothing() -> None:
+    counted = _Counted()
+    detector = vad.TwoStageVad(FakeVad(), counted, vad.Settings())
+    for _ in range(500):
+        detector.voiced(SILENCE)
+    assert counted.pushed == 0
+    assert detector.voiced(utterance("да", 0.1)[0])
+    assert counted.pushed == 8 + 1  # what came before, and the frame itself
+
+
+def test_the_second_stage_falls_asleep_again() -> None:
+    class Deaf(_Counted):
+        def push(self, frame: bytes) -> float:
+            super().push(frame)
+            return 0.0
+
+    deaf = Deaf()
+    detector = vad.TwoStageVad(FakeVad(), deaf, vad.Settings(hold_ms=200))
+    assert not detector.voiced(utterance("да", 0.1)[0])
+    for _ in range(500):
+        detector.voiced(SILENCE)
+    assert deaf.pushed == 1 + 10
+
+
+async def test_calls_do_not_share_what_silero_remembers(tmp_path: Path) -> None:
+    async with espeak.open(espeak.Settings(), data_dir=tmp_path) as voice:
+        said = list(frames((await voice.render("оператор", voice="ru+f2")).pcm))
+    alone, beside, other = (SileroStream(SILERO) for _ in range(3))
+    once = [alone.push(frame) for frame in said]
+    twice = []
+    for frame in said:
+        twice.append(beside.push(frame))
+        other.push(SILENCE)
+    assert once == twice
+    assert max(once) > 0.8
