@@ -27,9 +27,13 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A finished piece of audio in memory: 16-bit mono PCM at `RATE`."""
+    """A finished piece of audio in memory: 16-bit mono PCM at `RATE`.
+
+    `makeshift`: said by a stand-in because the voice that was asked for failed: to be played, not to be kept.
+    """
 
     pcm: bytes
+    makeshift: bool = field(default=False, compare=False)
 
     @property
     def seconds(self) -> float:
