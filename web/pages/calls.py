@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.errors import InputError, NotFound
+from scenarios.head import GIVEN
 from web.api import calls, scenarios
 from web.api.call_models import CallFilter, CallFull, NewCall
 from web.api.scenarios import ScenarioQuery
@@ -36,7 +37,12 @@ async def show(page: Page, call_id: int) -> web.StreamResponse:
     if call.project_id is not None:
         await page.enter(call.project_id)
     return await page.show(
-        "call.html", call=call, timeline=timeline(call), names=await _names(page, call), over=call.ended_at is not None
+        "call.html",
+        call=call,
+        timeline=timeline(call),
+        names=await _names(page, call),
+        over=call.ended_at is not None,
+        given=GIVEN,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from web.pages.layout import HEIGHT, WIDTH, curve, places
 MARGIN = 28
 MOST_WORDS = 90
 MOST_LABEL = 26
+_LOGIC = re.compile(r"\{[%#].*?[%#]\}")
+_VALUE = re.compile(r"\{\{\s*(\w+).*?\}\}")
 SILENT = ("next",)  # ports that need no word
 
 
@@ -158,5 +161,5 @@ def _listed(value: Any) -> list[str]:
 
 
 def _short(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(_VALUE.sub(r"‹\1›", _LOGIC.sub("", text)).split())
     return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1].rstrip() + "…"

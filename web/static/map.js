@@ -26,6 +26,20 @@ function ready(frame) {
     grip = null;
     frame.classList.remove("dragging");
   });
+  const map = frame.querySelector("svg");
+  const whole = { width: Number(map.getAttribute("width")), height: Number(map.getAttribute("height")) };
+  let scale = 1;
+  const zoom = (to) => {
+    const middle = (frame.scrollLeft + frame.clientWidth / 2) / scale;
+    scale = Math.min(2, Math.max(0.2, to));
+    map.setAttribute("width", whole.width * scale);
+    map.setAttribute("height", whole.height * scale);
+    frame.scrollLeft = middle * scale - frame.clientWidth / 2;
+  };
+  frame.parentElement.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-zoom]");
+    if (button) zoom(Number(button.dataset.zoom) * scale || Math.min(1, frame.clientWidth / whole.width));
+  });
   const wanted = frame.querySelector(".box.passed, .box.start");
   if (wanted) {
     const [card, window_] = [wanted.getBoundingClientRect(), frame.getBoundingClientRect()];
