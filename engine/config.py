@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.errors import ConfigError
 
@@ -47,7 +47,16 @@ class Part(BaseModel):
 class Http(Part):
     host: str = "127.0.0.1"
     port: Port = 8080
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: str = "http://127.0.0.1:8080"  # unless given, where it listens
+
+    @model_validator(mode="before")
+    @classmethod
+    def _where_it_listens(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("public_url"):
+            return given
+        host = given.get("host") or "127.0.0.1"
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+        return {**given, "public_url": f"http://{shown}:{given.get('port') or 8080}"}
 
 
 class Sip(Part):

@@ -42,9 +42,9 @@ async def watch(counters: Counter[tuple[str, Labels]]) -> None:
     loop = asyncio.get_running_loop()
     exact_ms = 0.0
     while True:
-        awake = loop.create_future()
+        awake: asyncio.Future[None] = loop.create_future()
         due = loop.time() + EVERY_S
-        timer = loop.call_at(due, awake.set_result, None)
+        timer = loop.call_at(due, _wake, awake)
         try:
             await awake
         finally:
@@ -53,3 +53,8 @@ async def watch(counters: Counter[tuple[str, Labels]]) -> None:
         counters["loop_lag_seconds", _BUCKETS[bisect_left(BOUNDS, late_s)]] += 1
         exact_ms += 1000 * late_s
         counters[_SUM_MS] = round(exact_ms)
+
+
+def _wake(awake: asyncio.Future[None]) -> None:
+    if not awake.done():  # cancelled in the very turn of the loop in which the timer goes off
+        awake.set_result(None)

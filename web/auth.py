@@ -21,7 +21,7 @@ import argon2
 from aiohttp import web
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from engine.errors import TooOften
+from engine.errors import StoreDown, TooOften
 from engine.store.tables import Login, User
 from web.ask import PARTS, SCOPES, Ask, Caller, Parts
 from web.limits import Limiter
@@ -169,7 +169,7 @@ async def ask_of(request: web.Request, *, required: bool = True, language: str =
 async def caller_of(request: web.Request, language: str, *, required: bool = True) -> Caller:
     """Who sends this request. Raises Unauthorized, and Forbidden for a cookie without its CSRF token.
 
-    With `required` false an absent or wrong proof gives NOBODY.
+    With `required` false an absent or wrong proof, or one that cannot be looked at now, gives NOBODY.
     """
     parts = request.app[PARTS]
     header = request.headers.get("Authorization", "")
@@ -180,7 +180,7 @@ async def caller_of(request: web.Request, language: str, *, required: bool = Tru
         if not cookie:
             raise Unauthorized(say(language, "no_token"))
         caller, login = await by_session(parts, cookie, language)
-    except Unauthorized:
+    except (Unauthorized, StoreDown):
         if required:
             raise
         return NOBODY

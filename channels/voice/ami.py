@@ -267,6 +267,8 @@ def _told(group: BaseExceptionGroup[BaseException]) -> str:
     first = group.exceptions[0]
     if isinstance(first, BaseExceptionGroup):
         return _told(first)
+    if isinstance(first, TimeoutError):
+        return "no answer in time"
     if isinstance(first, EOFError):
         return "Asterisk closed the link"
     if isinstance(first, OSError) and first.errno:

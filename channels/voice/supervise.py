@@ -168,6 +168,8 @@ async def _start(here: Supervised, ready_s: float) -> _Process:
     try:
         async with asyncio.timeout(ready_s):
             await _until_ready(here.asterisk, folders, child)
+            if taken := _taken(folders, begun):
+                raise ChannelDown(taken)
     except (TimeoutError, ChannelDown) as error:
         await process.end()
         why = str(error) or f"it was not ready within {ready_s:.0f} s"
@@ -315,14 +317,35 @@ def _shrink(output: Path) -> None:
         log.warning("asterisk's log cannot be kept small", extra={"error": error.strerror})
 
 
-def _complaint(output: Path, begun: int) -> str:
-    """What it complained of first since `begun`, and where the rest is."""
+def _taken(folders: Folders, begun: int) -> str:
+    """It starts without a port that it cannot have, and would then work for nobody; empty: it has all."""
+    for line in _lines(folders.output, begun):
+        for setting, file, complaint in (
+            ("asterisk.sip.port", "pjsip.conf", r"Transport '\w+' could not be started: (.*)"),
+            ("asterisk.ami.port", "manager.conf", r"Unable to bind AMI server to \S+: (.*)"),
+        ):
+            if (told := re.search(complaint, line)) is not None:
+                conf = (folders.etc / file).read_text("utf-8")
+                host = re.search(r"^bind(?:addr)? = (\S+)", conf, re.MULTILINE)
+                port = re.search(r"^port = (\d+)", conf, re.MULTILINE)
+                where = ":".join(found[1] for found in (host, port) if found is not None)
+                return f"{where} cannot be had ({told[1].lower()}): set {setting} to another one"
+    return ""
+
+
+def _lines(output: Path, begun: int) -> list[str]:
+    """What it has said since `begun`."""
     try:
         with output.open("rb") as file:
             file.seek(max(begun, output.stat().st_size - 100_000))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
-        return ""
+        return []
+
+
+def _complaint(output: Path, begun: int) -> str:
+    """What it complained of first since `begun`, and where the rest is."""
+    lines = _lines(output, begun)
     errors = [re.sub(r"^\[[^\]]*\] ERROR\[\d+\]: \S+ \S+ ", "", line) for line in lines if " ERROR[" in line]
     told = errors[:2] or [line for line in lines if line.strip()][-1:]
     return f" ({'; '.join(told)[:300]}); all of it is in {output}"
