@@ -20,7 +20,7 @@ from asr.vad import WebRtcVad
 from bench import greetings
 from bench.greetings import Clip
 from engine.model import FRAME_BYTES, FRAME_MS
-from engine.rules.amd import Amd, Kind, Settings
+from engine.rules.amd import USUAL, Amd, Kind, Settings
 
 PARTIAL_MS = (250, 550)  # so late a partial comes after its word
 BEEP_NEAR_MS = 120  # of the end of a beep
@@ -37,6 +37,7 @@ class Heard:
     beeps_ms: tuple[int, ...]
     evidence: tuple[str, ...]
     cpu_s: float
+    first_ms: int  # the first sound of a voice or a tone
 
     @property
     def final(self) -> Kind:
@@ -56,17 +57,20 @@ class Heard:
         return self.final
 
 
-def listen(clip: Clip, *, partials: bool, seed: int = 0, rules: Settings | None = None) -> Heard:
+def listen(clip: Clip, *, partials: bool, seed: int = 0, rules: Settings = USUAL) -> Heard:
     """The clip through the rules, frame by frame."""
-    amd, vad = Amd(rules or Settings()), WebRtcVad()
+    amd, vad = Amd(rules), WebRtcVad()
     chance = random.Random(f"{seed} {clip.words} {len(clip.pcm)}")
     waiting = [(at + chance.uniform(*PARTIAL_MS), text) for at, text in clip.words] if partials else []
     kinds: list[tuple[int, Kind]] = []
     found: list[int] = []
+    first_ms = -1
     began = time.process_time()
     for at in range(0, len(clip.pcm) - FRAME_BYTES + 1, FRAME_BYTES):
         frame = clip.pcm[at : at + FRAME_BYTES]
         now_ms = (at // FRAME_BYTES + 1) * FRAME_MS
+        if first_ms < 0 and (amd.spoke or amd.beeped_ms >= 0):
+            first_ms = max(0, now_ms - rules.onset_ms)
         verdicts = [amd.push(frame, vad.voiced(frame))]
         while waiting and waiting[0][0] <= now_ms:
             verdicts.append(amd.text(waiting.pop(0)[1]))
@@ -74,7 +78,9 @@ def listen(clip: Clip, *, partials: bool, seed: int = 0, rules: Settings | None 
         if amd.beeped_ms >= 0 and (not found or amd.beeped_ms != found[-1]):
             found.append(amd.beeped_ms)
     told = tuple(f"{e.at_ms} {e.what} {e.kind.value} {e.weight}" for e in amd.verdict.evidence)
-    return Heard(clip, tuple(kinds), amd.verdict.means, tuple(found), told, time.process_time() - began)
+    return Heard(
+        clip, tuple(kinds), amd.verdict.means, tuple(found), told, time.process_time() - began, max(0, first_ms)
+    )
 
 
 def _matrix(heard: Iterable[Heard]) -> dict[str, dict[str, int]]:
@@ -98,7 +104,7 @@ def _quantiles(times: Sequence[int]) -> dict[str, float]:
 def figures(heard: Sequence[Heard]) -> dict[str, Any]:
     people = [h for h in heard if h.clip.kind is Kind.PERSON]
     machines = [h for h in heard if h.clip.kind is Kind.MACHINE]
-    both = [h.decided_ms for h in (*people, *machines) if h.decided_ms is not None]
+    both = [(h.decided_ms, h.first_ms) for h in (*people, *machines) if h.decided_ms is not None]
     announced = [h for h in heard if h.clip.kind is Kind.ANNOUNCEMENT]
     frames = sum(len(h.clip.pcm) for h in heard) // FRAME_BYTES
     return {
@@ -107,7 +113,8 @@ def figures(heard: Sequence[Heard]) -> dict[str, Any]:
         "person_to_machine": _share(sum(h.taken_for not in (Kind.PERSON, Kind.UNKNOWN) for h in people), len(people)),
         "machine_to_person": _share(sum(h.taken_for is Kind.PERSON for h in machines), len(machines)),
         "machine_undecided": _share(sum(h.taken_for is Kind.UNKNOWN for h in machines), len(machines)),
-        "decision_s": _quantiles(both),
+        "decision_s": _quantiles([at for at, _ in both]),  # from the answer
+        "decision_from_first_sound_s": _quantiles([at - first for at, first in both]),
         "decision_person_s": _quantiles([h.decided_ms for h in people if h.decided_ms is not None]),
         "decision_machine_s": _quantiles([h.decided_ms for h in machines if h.decided_ms is not None]),
         "announcement_meaning_right": _share(

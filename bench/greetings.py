@@ -201,7 +201,7 @@ async def _person(chance: random.Random, voices: Voices) -> Clip:
         what = "short"
         await who.say(line, who.among(chance, PEOPLE))
     while line.ms < 8000:
-        line.pause(chance.uniform(1000, 3500))
+        line.pause(chance.uniform(700, 3500))
         if chance.random() < 0.8:
             await who.say(line, who.among(chance, LATER))
     return _clip(Kind.PERSON, what, line, chance)

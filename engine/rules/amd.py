@@ -1,0 +1,363 @@
+"""Who has answered: a person, a machine, a call-screening assistant, an announcement of the network, a fax.
+
+    frame, voiced? ─▶ Tones ─▶ beep, busy, fax … ┐
+                   └▶ rhythm: how long the first words last, and what comes after ─┼▶ evidence ─▶ Verdict
+    partial text ──▶ greetings: phrases ────────────────────────────────────────────┘
+
+Each piece of evidence speaks for one kind with a weight; the kind that leads by a margin is the verdict. It may change
+as long as frames come: a short "hello" and a pause is a person, until a beep says otherwise. Nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.rules import greetings, tones
+from engine.rules.greetings import Clue, Kind
+from engine.rules.tones import FRAME_MS, Sign, Signal, Tones
+
+__all__ = ["Amd", "Evidence", "Kind", "Settings", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every threshold. Weights are added up by kind; times are milliseconds."""
+
+    tones: tones.Limits = tones.Limits()
+
+    # speech
+    onset_ms: int = 80  # so much voice is speech
+    near_db: float = 10.0  # of the loudest so far: what is quieter is somebody, or something, in the background
+    forgets_db_s: float = 1.5  # so fast the loudest so far is forgotten
+    burst_after_ms: int = 160
+    burst_db: float = 9.0  # a voice that comes so much above the noise begins there, not where the noise did
+    pause_ms: int = 560  # a pause this long ends an utterance
+    early_ms: int = 3200  # an utterance that begins later says nothing by its length
+    resumed_ms: int = 1500  # unless it follows the one before so soon
+
+    # a short greeting and then silence: at most so long, after so much silence, weighs so much
+    shortest_ms: int = 100  # what is shorter is no word
+    short: tuple[tuple[int, int, float], ...] = (
+        (160, 600, 1.6),
+        (900, 400, 2.0),
+        (1500, 480, 1.7),
+        (2000, 700, 1.5),
+        (2700, 1100, 1.5),
+    )
+    greeted_ms: int = 300  # the silence that is enough after words that only people say
+    greeted: float = 2.0
+    greeted_most_ms: int = 1600
+    # a greeting that was short, and then went on for so long after all
+    went_on_ms: int = 1100
+    went_on_after_ms: int = 1000
+    went_on: float = 0.8
+    # one utterance that does not end: after so long, weighs so much
+    long: tuple[tuple[int, float], ...] = ((1800, 0.8), (2150, 0.8), (2900, 0.8), (4500, 1.0))
+    talkative_ms: int = 7000  # by then so much of the time was speech
+    talkative_share: float = 0.7
+    talkative: float = 1.2
+
+    # phrases: the weight of a decisive one, by kind; all of a kind together weigh at most so much
+    phrase_machine: float = 4.5
+    phrase_screening: float = 4.5
+    phrase_announcement: float = 4.5
+    phrase_most: float = 6.0
+
+    # tones
+    beep_after_speech: float = 3.0
+    beep: float = 2.0
+    network: float = 4.0
+    fax_calling: float = 1.2
+    fax_answering: float = 4.0
+    speech_before_beep_ms: int = 500
+
+    # the verdict
+    enough: float = 1.5
+    margin: float = 0.4
+
+
+USUAL = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`what` happened at `at_ms` after the beginning, and speaks for `kind` with `weight`."""
+
+    what: str
+    kind: Kind
+    weight: float
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`at_ms`: when it was come to. `means`: for an announcement, the API's `status` that it tells of."""
+
+    kind: Kind = Kind.UNKNOWN
+    at_ms: int = 0
+    evidence: tuple[Evidence, ...] = ()
+    means: str = ""
+
+
+UNDECIDED = Verdict()
+MOST_EVIDENCE = 60
+
+
+@dataclass(slots=True)
+class _Speech:
+    """The utterances of whoever answered, counted in frames."""
+
+    count: int = 0  # voiced frames that may become speech
+    speaking: bool = False
+    number: int = 0  # of the utterance that lasts or was the last
+    began_ms: int = 0
+    voiced_ms: int = 0  # when the last voiced frame ended
+    ended_ms: int = 0  # of the utterance before
+    length_before_ms: int = 0
+    total_ms: int = 0  # of all utterances that have ended
+    early: bool = False  # its length says something
+    loudest_dbfs: float = -100.0  # of what was heard lately
+    quiet_dbfs: float = -100.0  # the loudest when the utterance began
+
+    @property
+    def length_ms(self) -> int:
+        return self.voiced_ms - self.began_ms
+
+    def silence_ms(self, now_ms: int) -> int:
+        return now_ms - self.voiced_ms
+
+
+@dataclass(slots=True)
+class _Scores:
+    """What has been found so far."""
+
+    evidence: list[Evidence] = field(default_factory=list[Evidence])
+    sums: dict[Kind, float] = field(default_factory=dict[Kind, float])
+    phrases: dict[Kind, float] = field(default_factory=dict[Kind, float])
+    seen: set[str] = field(default_factory=set[str])
+    means: str = ""
+
+
+class Amd:
+    """One answered (or not yet answered) call. Frames and partial texts in; a Verdict where it changes."""
+
+    __slots__ = (
+        "_greeted",
+        "_last_text",
+        "_now_ms",
+        "_rules",
+        "_scores",
+        "_since",
+        "_speech",
+        "_tones",
+        "beeped_ms",
+        "verdict",
+    )
+
+    def __init__(self, rules: Settings = USUAL) -> None:
+        self._rules = rules
+        self._tones = Tones(rules.tones)
+        self._speech = _Speech()
+        self._scores = _Scores()
+        self._now_ms = 0
+        self._since = 0  # the score began anew then
+        self._last_text = ""
+        self._greeted = False
+        self.beeped_ms = -1  # when the last beep ended; negative: none yet
+        self.verdict = UNDECIDED
+
+    @property
+    def now_ms(self) -> int:
+        """So much has been heard."""
+        return self._now_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """Since the last sound of speech; since the beginning if there was none."""
+        return self._speech.silence_ms(self._now_ms)
+
+    @property
+    def speaking(self) -> bool:
+        return self._speech.speaking
+
+    @property
+    def spoke(self) -> bool:
+        """Somebody, or something, has spoken."""
+        return self._speech.number > 0
+
+    def push(self, frame: bytes, voiced: bool) -> Verdict | None:
+        """The next 20 ms of 16-bit PCM at 8 kHz, and whether there is a voice in it. The new verdict, if it changed."""
+        self._now_ms += FRAME_MS
+        signal = self._tones.push(frame)
+        if signal is not None:
+            self._toned(signal)
+        self._listen(voiced and not self._tones.tonal and self._near())
+        return self._judge()
+
+    def text(self, text: str) -> Verdict | None:
+        """What has been understood of the utterance that lasts, or was the last. The new verdict, if it changed."""
+        if not text or text == self._last_text:
+            return None
+        self._last_text = text
+        for clue in greetings.clues(text):
+            if clue.phrase not in self._scores.seen:
+                self._scores.seen.add(clue.phrase)
+                self._said(clue)
+        self._greeted = greetings.greets(text)
+        return self._judge()
+
+    def afresh(self) -> None:
+        """Somebody else may speak now (a screening assistant passes the call on): judge anew, keep the evidence."""
+        self._scores = _Scores(evidence=self._scores.evidence)
+        self._speech = _Speech(voiced_ms=self._now_ms, ended_ms=self._now_ms, number=0)
+        self._since, self._last_text, self._greeted = self._now_ms, "", False
+        self.verdict = Verdict(at_ms=self._now_ms, evidence=tuple(self._scores.evidence))
+
+    def _near(self) -> bool:
+        """Is this frame about as loud as the voice on this line?"""
+        speech, rules, dbfs = self._speech, self._rules, self._tones.dbfs
+        speech.loudest_dbfs -= rules.forgets_db_s * FRAME_MS / 1000
+        if dbfs > speech.loudest_dbfs:
+            speech.loudest_dbfs += (dbfs - speech.loudest_dbfs) * 0.5
+        return dbfs >= speech.loudest_dbfs - rules.near_db
+
+    # --- what is heard -----------------------------------------------------------------------------------------------
+
+    def _listen(self, voiced: bool) -> None:
+        speech, now_ms = self._speech, self._now_ms
+        if not speech.speaking:
+            speech.count = speech.count + 1 if voiced else max(0, speech.count - 1)
+            if speech.count * FRAME_MS >= self._rules.onset_ms:
+                self._begin()
+            else:
+                self._after()
+            return
+        if voiced:
+            speech.voiced_ms = now_ms
+            if speech.length_ms <= self._rules.burst_after_ms:
+                speech.quiet_dbfs = speech.loudest_dbfs
+            elif speech.loudest_dbfs >= speech.quiet_dbfs + self._rules.burst_db:
+                speech.began_ms, speech.quiet_dbfs = now_ms - FRAME_MS, speech.loudest_dbfs
+            self._during()
+            return
+        self._after()
+        if speech.silence_ms(now_ms) >= self._rules.pause_ms:
+            speech.speaking, speech.count = False, 0
+            speech.ended_ms = speech.voiced_ms
+            speech.total_ms += speech.length_ms
+
+    def _begin(self) -> None:
+        speech, rules = self._speech, self._rules
+        speech.speaking, speech.length_before_ms = True, speech.length_ms
+        speech.began_ms, speech.voiced_ms = self._now_ms - speech.count * FRAME_MS, self._now_ms
+        speech.quiet_dbfs = speech.loudest_dbfs
+        before = speech.number
+        speech.number += int(not before or speech.length_before_ms >= self._rules.shortest_ms)  # else it was no word
+        since = speech.began_ms - self._since
+        speech.early = not before or since <= rules.early_ms or speech.began_ms - speech.ended_ms <= rules.resumed_ms
+        if self._now_ms - self._since > 3 * rules.early_ms:
+            speech.early = not before
+        self._greeted = False
+        for at_ms, _ in rules.long:
+            self._scores.seen.discard(f"long_{at_ms}")
+
+    def _during(self) -> None:
+        """Somebody speaks, and goes on speaking."""
+        speech, rules = self._speech, self._rules
+        if speech.early:
+            soon = speech.began_ms - speech.ended_ms <= rules.went_on_after_ms and "short" in self._scores.seen
+            if soon and speech.number == 2 and speech.length_ms >= rules.went_on_ms:
+                self._once("went_on", "went_on_speaking", Kind.MACHINE, rules.went_on)
+            for at_ms, weight in rules.long:
+                if speech.length_ms >= at_ms:
+                    self._once(f"long_{at_ms}", f"speech_{at_ms}_ms", Kind.MACHINE, weight)
+        heard_ms = self._now_ms - self._since
+        if rules.talkative_ms <= heard_ms < rules.talkative_ms + 2000:
+            spoken_ms = speech.total_ms + speech.length_ms
+            if spoken_ms >= rules.talkative_share * heard_ms:
+                self._once("talkative", "talkative", Kind.MACHINE, rules.talkative)
+
+    def _after(self) -> None:
+        """Nobody speaks (any more)."""
+        speech, rules = self._speech, self._rules
+        if speech.number != 1:
+            return
+        silence_ms = speech.silence_ms(self._now_ms)
+        if speech.length_ms < rules.shortest_ms:
+            return
+        if self._greeted and speech.length_ms <= rules.greeted_most_ms and silence_ms >= rules.greeted_ms:
+            self._once("greeted", "said_what_people_say", Kind.PERSON, rules.greeted)
+        for most_ms, wait_ms, weight in rules.short:
+            if speech.length_ms <= most_ms:
+                if silence_ms >= wait_ms:
+                    self._once("short", f"short_greeting_{speech.length_ms}_ms", Kind.PERSON, weight)
+                return
+
+    def _toned(self, signal: Signal) -> None:
+        rules, speech = self._rules, self._speech
+        spoken_ms = speech.total_ms + (speech.length_ms if speech.speaking else 0)
+        after_speech = spoken_ms >= rules.speech_before_beep_ms
+        match signal.sign:
+            case Sign.BEEP:
+                self._beeped(signal, after_speech)
+            case Sign.CNG if after_speech:
+                self._beeped(signal, after_speech)
+            case Sign.CNG:
+                self._add("fax_calling", Kind.FAX, rules.fax_calling)
+            case Sign.CED:
+                self._add("fax_answering", Kind.FAX, rules.fax_answering)
+            case Sign.BUSY | Sign.CONGESTION as sign:
+                self._scores.means = self._scores.means or sign.value
+                self._once(sign.value, f"{sign.value}_tone", Kind.ANNOUNCEMENT, rules.network)
+            case Sign.SIT:
+                self._once("sit", "special_information", Kind.ANNOUNCEMENT, rules.network)
+            case Sign.RINGBACK:
+                self._once("ringback", "ringback", Kind.UNKNOWN, 0.0)
+
+    def _beeped(self, signal: Signal, after_speech: bool) -> None:
+        self.beeped_ms = signal.at_ms
+        weight = self._rules.beep_after_speech if after_speech else self._rules.beep
+        self._once("beep", f"beep_{round(signal.hz)}_hz", Kind.MACHINE, weight)
+
+    def _said(self, clue: Clue) -> None:
+        rules = self._rules
+        full = {
+            Kind.MACHINE: rules.phrase_machine,
+            Kind.SCREENING: rules.phrase_screening,
+            Kind.ANNOUNCEMENT: rules.phrase_announcement,
+        }[clue.kind]
+        had = self._scores.phrases.get(clue.kind, 0.0)
+        weight = min(clue.strength * full, rules.phrase_most - had)
+        self._scores.phrases[clue.kind] = had + weight
+        if clue.means:
+            self._scores.means = self._scores.means or clue.means
+        if weight > 0:
+            self._add(f"phrase: {clue.phrase}", clue.kind, weight)
+
+    # --- the verdict -------------------------------------------------------------------------------------------------
+
+    def _once(self, key: str, what: str, kind: Kind, weight: float) -> None:
+        if key not in self._scores.seen:
+            self._scores.seen.add(key)
+            self._add(what, kind, weight)
+
+    def _add(self, what: str, kind: Kind, weight: float) -> None:
+        scores = self._scores
+        scores.sums[kind] = scores.sums.get(kind, 0.0) + weight
+        if len(scores.evidence) < MOST_EVIDENCE:
+            scores.evidence.append(Evidence(what, kind, round(weight, 2), self._now_ms))
+
+    def _judge(self) -> Verdict | None:
+        sums = self._scores.sums
+        if not sums:
+            return None
+        standing = self.verdict.kind
+        best = max(sums, key=lambda kind: sums[kind])
+        if best is standing or best is Kind.UNKNOWN or sums[best] < self._rules.enough:
+            return None
+        others = max((score for kind, score in sums.items() if kind is not best), default=0.0)
+        if sums[best] < others + self._rules.margin:
+            return None
+        means = (self._scores.means or "unreachable") if best is Kind.ANNOUNCEMENT else ""
+        self.verdict = Verdict(best, self._now_ms, tuple(self._scores.evidence), means)
+        return self.verdict

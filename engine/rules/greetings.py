@@ -1,0 +1,132 @@
+"""What machines say when they answer, and what people do: phrases in Russian and English, found in partial texts.
+
+    "абонент временно недоступен" ─▶ announcement, unreachable        "оставьте сообщение после сигнала" ─▶ machine
+
+A phrase is words, each given by its beginning (`остав*`) or whole; up to two other words may stand between.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    PERSON = "person"
+    MACHINE = "machine"
+    SCREENING = "screening"
+    ANNOUNCEMENT = "announcement"
+    FAX = "fax"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """`strength` 0 to 1: how far the phrase alone decides. `means`: an API `status`, for announcements."""
+
+    kind: Kind
+    phrase: str
+    strength: float
+    means: str = ""
+
+
+_MACHINE = {
+    1.0: """
+        остав* сообщени*; остав* голосов*; после сигнала; после звукового; после гудка; автоответчик*; голосов* почт*;
+        голосов* ящик*; голосовой почтовый; запишите сообщени*; надиктуйте; продиктуйте сообщени*; говорите после;
+        leave a message; leave your message; leave me a message; after the beep; after the tone; voice mail; voicemail;
+        mailbox; answering machine; record your message; at the tone; get back to you
+    """,
+    0.6: """
+        не могу ответить; не можем ответить; не может ответить; не можем сейчас ответить; не могу подойти; перезвоню вам;
+        мы вам перезвоним; мы обязательно перезвоним; наше рабочее время; нерабочее время; часы работы; рабоч* время;
+        ваш звонок очень важен; вы позвонили; вас приветствует; дождитесь ответа; оставайтесь на линии;
+        разговор записывается; разговор может быть записан; в тональном режиме; нажмите; внутренний номер;
+        can't come to the phone; cannot take your call; can't take your call; unable to take your call; not available;
+        you have reached; you've reached; your call is important; business hours; office is closed; thank you for calling;
+        press one; please hold; call is being recorded
+    """,
+}
+_SCREENING = {
+    1.0: """
+        представьтесь; назовите себя; назовите ваше имя; цель звонка; цель вашего; по какому вопросу; что передать;
+        что ему передать; что ей передать; виртуальн* ассистент*; виртуальн* помощник*; голосов* ассистент*;
+        голосов* помощник*; секретар* олег*; личн* секретар*; умн* секретар*; виртуальн* секретар*; робот секретар*;
+        электронн* секретар*; умн* ответчик*; отвечает ассистент*; отвечает помощник*; защитник*; передам абоненту;
+        screening service; using a screening; call assist; call assistant; record your name; state your name;
+        reason for calling; reason for your call; why you're calling; virtual assistant;
+        digital assistant; google assistant
+    """,
+    0.3: "секретар*; ассистент*; помощник*; assistant; may i ask; who is calling",
+}
+_ANNOUNCED = {
+    "unreachable": """
+        временно недоступ*; абонент* недоступ*; сейчас недоступ*; вне зоны; зоны действия; телефон* выключен*;
+        аппарат* абонент* выключен*; выключен или находится; временно заблокирован*; абонент не отвечает;
+        не может быть установлен*; связь с абонентом; отправили абоненту смс; сообщим о вашем звонке;
+        temporarily unavailable; is unavailable; switched off; turned off; out of coverage; out of service;
+        cannot be reached; can't be reached; not reachable; cannot be completed; not answering
+    """,
+    "invalid_number": """
+        номер не существует; несуществующ* номер*; неправильно набран*; неверно набран*; набран* неправильно;
+        набран* неверно; номер набран; не обслуживается; номер* изменен*; номер* не используется; такого номера;
+        проверьте правильность; number is not in service; not in service; has been disconnected; no longer in service;
+        number does not exist; not a valid number; check the number
+    """,
+    "busy": """
+        абонент* занят*; линия занята; номер занят; абонент* разговаривает; находится в разговоре; говорит по телефону;
+        line is busy; number is busy; subscriber is busy; on another call; currently busy
+    """,
+}
+_PERSON = """
+    алло; ало; алё; да; слушаю; слушаю вас; да слушаю; говорите; да да; здравствуйте; добрый день; добрый вечер; доброе утро;
+    привет; кто это; кто там; вас не слышно; я слушаю; але; аллё; yes; hello; hi; hey; who is this; who's this; speaking
+"""
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[\w']+", text.lower().replace("ё", "е").replace("’", "'")))
+
+
+def _pattern(phrase: str) -> re.Pattern[str]:
+    words = [re.escape(word.rstrip("*")) + (r"\w*" if word.endswith("*") else "") for word in phrase.split()]
+    between = r" (?:[\w']+ ){0,2}"
+    return re.compile(r"(?<![\w'])" + between.join(words) + r"(?![\w'])")
+
+
+def _list(text: str) -> list[str]:
+    return [phrase.replace("ё", "е") for phrase in (" ".join(each.split()) for each in text.split(";")) if phrase]
+
+
+_CLUES: tuple[tuple[re.Pattern[str], Clue], ...] = tuple(
+    (_pattern(phrase), Clue(kind, phrase, strength, means))
+    for kind, table in (
+        (Kind.SCREENING, [(text, strength, "") for strength, text in _SCREENING.items()]),
+        (Kind.MACHINE, [(text, strength, "") for strength, text in _MACHINE.items()]),
+        (Kind.ANNOUNCEMENT, [(text, 1.0, means) for means, text in _ANNOUNCED.items()]),
+    )
+    for text, strength, means in table
+    for phrase in _list(text)
+)
+_GREETS = frozenset(_list(_PERSON))
+LONGEST = 600  # characters of a partial that are looked at: the last ones
+EXPECTED = tuple(sorted({clue.phrase.replace("*", "") for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS))
+"""Whole phrases, for a recogniser that can be told what to expect."""
+
+
+def clues(text: str) -> list[Clue]:
+    """Every phrase of a machine that this text holds, each once."""
+    plain = _plain(text[-LONGEST:])
+    return [clue for pattern, clue in _CLUES if pattern.search(plain)]
+
+
+def greets(text: str) -> bool:
+    """Nothing but what a person says into a telephone that rang: one or two of their phrases, and no more."""
+    plain = _plain(text[:LONGEST])
+    if not plain or len(plain) > 40:
+        return False
+    if plain in _GREETS:
+        return True
+    words = plain.split()
+    return any(" ".join(words[:cut]) in _GREETS and " ".join(words[cut:]) in _GREETS for cut in range(1, len(words)))
