@@ -22,7 +22,7 @@ class Inflow:
     def __init__(self) -> None:
         self.lost_frames = 0
         self._queue: deque[bytes | Digit] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bytes | Digit] | None = None  # then the queue is empty
         self._ended = False
         self._since = 0.0  # the link's first moment
         self._given = 0  # frames since then
@@ -39,44 +39,52 @@ class Inflow:
             self.lost_frames += 1
             return
         self._given += 1
+        if self._hand(frame):
+            return
         queue = self._queue
         if len(queue) >= QUEUED_FRAMES:
             queue.popleft()
             self.lost_frames += 1
         queue.append(frame)
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
 
     def press(self, key: str) -> None:
         digit = KEYS.get(key)
-        if digit is not None and len(self._queue) < 2 * QUEUED_FRAMES:
+        if digit is not None and len(self._queue) < 2 * QUEUED_FRAMES and not self._hand(digit):
             self._queue.append(digit)
-            self._wake()
 
     def tick(self, now: float, punctual: bool) -> None:
         due = int((now - self._since) / FRAME_S)
         self._limit = due + AHEAD
-        if self._given < due - BEHIND and punctual:
-            for _ in range(min(due - BEHIND - self._given, QUEUED_FRAMES)):
+        missing = due - BEHIND - self._given
+        if missing > 0 and punctual:
+            for _ in range(min(missing, QUEUED_FRAMES)):
                 self.feed(SILENCE)
             self._given = max(self._given, due - BEHIND)
 
     def end(self) -> None:
         self._ended = True
-        self._wake()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(StopAsyncIteration())
 
-    async def next(self) -> bytes | Digit:
-        while not self._queue:
-            if self._ended:
-                raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._queue.popleft()
+    def next(self) -> asyncio.Future[bytes | Digit]:
+        """No coroutine, and no queue where somebody waits: there are fifty of them a second for each call."""
+        item: asyncio.Future[bytes | Digit] = asyncio.get_running_loop().create_future()
+        if self._queue:
+            item.set_result(self._queue.popleft())
+        elif self._ended:
+            item.set_exception(StopAsyncIteration())
+        else:
+            self._waiter = item
+        return item
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _hand(self, item: bytes | Digit) -> bool:
+        """Give it to who waits for it, if anybody does."""
+        waiter = self._waiter
+        if waiter is None:
+            return False
+        self._waiter = None
+        if waiter.done():  # who waited was cancelled
+            return False
+        waiter.set_result(item)
+        return True

@@ -153,7 +153,9 @@ class Stream:
 
     def tick(self, now: float, punctual: bool) -> None:
         self._in.tick(now, punctual)
-        self._out.tick(now)
+        out = self._out
+        if now >= out.due:
+            out.pump(now)
 
     def _release(self) -> None:
         self._ticker.discard(self)

@@ -10,6 +10,7 @@ Where the far end plays nothing by itself, silence lies ready behind what was sa
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from engine.model import FRAME_BYTES, RATE, SILENCE
 
 BYTES_S = RATE * 2
 BACKLOG_BYTES = 10 * BYTES_S  # that `write` takes without waiting
+NEVER = math.inf
 MARK_LATE_S = 5.0  # a mark that has not come by then is not going to
 FILL_S = (
     1.5  # of silence lie ready at a far end that makes none itself: a subscriber without packets is cut off by some
@@ -52,6 +54,7 @@ class Link(Protocol):
 class Outflow:
     def __init__(self) -> None:
         self.link: Link | None = None
+        self.due = NEVER  # from then on `pump` has something to do
         self._backlog: deque[memoryview] = deque()
         self._sent: deque[tuple[float, bytes | memoryview]] = deque()  # moment of its end, sound: not yet played
         self._until = 0.0  # when all that was sent will have been played
@@ -115,15 +118,11 @@ class Outflow:
             self._call_back(_now())
             link.close()
 
-    def tick(self, now: float) -> None:
-        link = self.link
-        if link is not None and (link.steady or not self._settled or self._filled - now < FILL_AGAIN_S):
-            self.pump(now)
-
     def pump(self, now: float) -> None:
         """Send what may be on its way by now."""
         link = self.link
         if link is None:
+            self.due = NEVER
             return
         sent = self._sent
         while sent and sent[0][0] <= now:
@@ -140,42 +139,48 @@ class Outflow:
         if taken:
             self._notify()
         if self._backlog:
-            return
-        if link.steady:
-            self._keep_steady(link, now)
+            self.due = self._until - link.window_s if link.ready else NEVER
+        elif link.steady:
+            self.due = self._keep_steady(link, now)
         else:
-            self._await_mark(link, now)
-            if self._settled or self._mark is not None:
-                self._fill(link, now)
+            self.due = min(self._await_mark(link, now), self._fill(link, now))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _keep_steady(self, link: Link, now: float) -> None:
+    # Each of these gives the moment from which it is to be called again.
+
+    def _keep_steady(self, link: Link, now: float) -> float:
         while self._until - now < link.window_s:
             link.send(SILENCE)
             self._until += FRAME_S
         if not self._settled and not self._sent:
             self._settle()
+        return now
 
-    def _await_mark(self, link: Link, now: float) -> None:
+    def _await_mark(self, link: Link, now: float) -> float:
         if self._settled:
-            return
-        if self._mark is not None:
-            if now > self._mark[1]:
-                self._settle()
-        elif self._wants_mark:
+            return NEVER
+        if self._mark is None and self._wants_mark:
             self._marks += 1
             self._mark = (f"m{self._marks}", self._until + MARK_LATE_S)
             link.mark(self._mark[0])
+        if self._mark is None:
+            return NEVER
+        if now > self._mark[1]:
+            self._settle()
+            return NEVER
+        return self._mark[1]
 
-    def _fill(self, link: Link, now: float) -> None:
+    def _fill(self, link: Link, now: float) -> float:
+        if not link.ready or not (self._settled or self._mark):
+            return NEVER
         end = max(self._filled, self._until)
-        if not link.ready or end - now >= FILL_AGAIN_S:
-            return
-        while end - now < FILL_S:
-            link.send(_SILENCE[: link.chunk])
-            end = max(end, now) + min(len(_SILENCE), link.chunk) / BYTES_S
-        self._filled = end
+        if end - now < FILL_AGAIN_S:
+            while end - now < FILL_S:
+                link.send(_SILENCE[: link.chunk])
+                end = max(end, now) + min(len(_SILENCE), link.chunk) / BYTES_S
+            self._filled = end
+        return end - FILL_AGAIN_S
 
     def _unfill(self) -> None:
         """What is to be said now must not wait behind silence."""
@@ -209,6 +214,7 @@ class Outflow:
 
     def _settle(self) -> None:
         self._settled = True
+        self.due = 0.0
         self._mark = None
         self._wants_mark = False
         self._sent.clear()

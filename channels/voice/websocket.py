@@ -52,6 +52,7 @@ class WebSocketLink(WSListener):
     def __init__(self, stream: Stream, known: Callable[[WSTransport], None]) -> None:
         self.ready = True
         self._stream = stream
+        self._feed = stream.feed
         self._known = known
         self._transport: WSTransport | None = None
         self._rest = b""
@@ -68,7 +69,7 @@ class WebSocketLink(WSListener):
         kind = frame.msg_type
         if kind is BIN:
             if frame.payload_size == FRAME_BYTES and not self._rest:
-                self._stream.feed(frame.get_payload_as_bytes())
+                self._feed(frame.get_payload_as_bytes())
             else:
                 self._cut(frame.get_payload_as_bytes())
         elif kind is TEXT:
