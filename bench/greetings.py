@@ -1,4 +1,4 @@
-"""Who answers a telephone, made to measure: people, voicemail, announcements, assistants, fax; noise, A-law; from a seed.
+"""Who answers a telephone, made to measure from a seed: people, voicemail, announcements, assistants, fax.
 
     phrases ─▶ espeak-ng (many voices) ─▶ a timeline with pauses and tones ─▶ noise ─▶ A-law ─▶ Clip: PCM and its words
 
@@ -61,10 +61,12 @@ MACHINES = {
     "your call has been forwarded to an automatic voice message system, record your message at the tone",
 }
 SCREENS = {
-    "ru": "здравствуйте, это виртуальный секретарь Олег, представьтесь пожалуйста и скажите по какому вопросу вы звоните|"
+    "ru": "здравствуйте, это виртуальный секретарь Олег, представьтесь пожалуйста и скажите по какому "
+    "вопросу вы звоните|"
     "вам отвечает голосовой ассистент абонента, назовите цель звонка, я передам|"
     "абонент занят, с вами говорит виртуальный помощник, что ему передать",
-    "en": "hi, the person you are calling is using a screening service, please state your name and the reason for calling|"
+    "en": "hi, the person you are calling is using a screening service, please state your name and the reason "
+    "for calling|"
     "hello, this is a virtual assistant, please say who is calling and why you're calling",
 }
 ANNOUNCED = (

@@ -39,13 +39,14 @@ _MACHINE = {
         mailbox; answering machine; record your message; at the tone; get back to you
     """,
     0.6: """
-        не могу ответить; не можем ответить; не может ответить; не можем сейчас ответить; не могу подойти; перезвоню вам;
+        не могу ответить; не можем ответить; не может ответить; не можем сейчас ответить; не могу подойти;
+        перезвоню вам;
         мы вам перезвоним; мы обязательно перезвоним; наше рабочее время; нерабочее время; часы работы; рабоч* время;
         ваш звонок очень важен; вы позвонили; вас приветствует; дождитесь ответа; оставайтесь на линии;
         разговор записывается; разговор может быть записан; в тональном режиме; нажмите; внутренний номер;
         can't come to the phone; cannot take your call; can't take your call; unable to take your call; not available;
-        you have reached; you've reached; your call is important; business hours; office is closed; thank you for calling;
-        press one; please hold; call is being recorded
+        you have reached; you've reached; your call is important; business hours; office is closed;
+        thank you for calling; press one; please hold; call is being recorded
     """,
 }
 _SCREENING = {
@@ -80,8 +81,9 @@ _ANNOUNCED = {
     """,
 }
 _PERSON = """
-    алло; ало; алё; да; слушаю; слушаю вас; да слушаю; говорите; да да; здравствуйте; добрый день; добрый вечер; доброе утро;
-    привет; кто это; кто там; вас не слышно; я слушаю; але; аллё; yes; hello; hi; hey; who is this; who's this; speaking
+    алло; ало; алё; да; слушаю; слушаю вас; да слушаю; говорите; да да; здравствуйте; добрый день; добрый вечер;
+    доброе утро; привет; кто это; кто там; вас не слышно; я слушаю; але; аллё;
+    yes; hello; hi; hey; who is this; who's this; speaking
 """
 
 
