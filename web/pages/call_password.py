@@ -39,6 +39,7 @@ async def show(page: Page, password_id: int) -> web.StreamResponse:
 @pages.post("/call-password/{password_id}")
 async def verify(page: Page, password_id: int) -> web.StreamResponse:
     here = f"/call-password/{password_id}"
+    await call_passwords.get(page.ask, password_id)
     typed = await page.typed()
     verdict = await call_passwords.verify(
         page.ask, password_id, forms.validated(Guess, forms.nested(typed), page.language)

@@ -54,9 +54,9 @@ def timeline(call: CallFull) -> list[dict[str, Any]]:
 
 
 async def _names(page: Page, call: CallFull) -> dict[str, str]:
-    """What the call belongs to, by name. What is gone has none."""
+    """What the call belongs to, by name; empty for what it has not, or is gone."""
     store, user = page.ask.store, page.ask.user
-    found = {}
+    found = {"campaign": "", "line": "", "scenario": ""}
     for noun, ident, get in (
         ("campaign", call.campaign_id, store.campaigns.get),
         ("line", call.line_id, store.lines.get),

@@ -93,6 +93,7 @@ async def contacts(page: Page, campaign_id: int) -> web.StreamResponse:
 
 @pages.post("/campaigns/{campaign_id}/segment")
 async def to_segment(page: Page, campaign_id: int) -> web.StreamResponse:
+    await campaigns.get(page.ask, campaign_id)
     body = forms.validated(SegmentOf, forms.nested(await page.typed()), page.language)
     made = await campaigns.segment(page.ask, campaign_id, body)
     return page.go(f"/segments/{made.id}", N_("The segment is made."))

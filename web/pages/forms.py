@@ -27,6 +27,12 @@ class Form:
         for path, message in problems:
             self.errors.setdefault(path.strip("/").replace("/", "."), message)
         self._told: set[str] = set()
+        self.mark = ""
+
+    def within(self, mark: str) -> Form:
+        """The same form, told from others of its page: fields of both may have one name."""
+        self.mark = mark
+        return self
 
     def __call__(self, name: str, default: str = "") -> str:
         values = self._values.get(name)
