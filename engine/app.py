@@ -31,7 +31,7 @@ from engine.errands import open_web
 from engine.errors import ConfigError, DozvonError
 from engine.journal import LiveJournal
 from engine.library import StoredMaterials, StoredScenarios
-from engine.ports import Recognizer, Synthesizer, Vad
+from engine.ports import Recognizer, Vad
 from engine.prompts import Prompts
 from engine.recordings import Recordings
 from engine.robot import Health, RunningRobot, Watch
@@ -42,9 +42,8 @@ from engine.stubborn import Stubborn
 from engine.talks import Talks
 from engine.tasks import beside, kept_alive
 from engine.trunks import Limit, Trunks
+from engine.voices import Manners, open_voice
 from scenarios import forms
-from tts import _auto as voices
-from tts import cached
 from web.app import make_app, serve
 
 log = logging.getLogger(__name__)
@@ -100,15 +99,18 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         if settings.asterisk.mode == "embedded":
             await _asterisk(settings, stack, health, progress)
         recognizers, deafness, capacity = await _ears(settings, stack)
-        synthesizer = await _voice(settings, stack)
+        voice = await stack.enter_async_context(open_voice(settings.speech, settings.data_dir))
         errands = await stack.enter_async_context(open_web(settings.data_dir, settings.webhooks.allow_hosts))
         prompts = Prompts(
-            synthesizer, language=settings.speech.language, folder=settings.data_dir / "materials",
-            material=StoredMaterials(store).prompt,
+            voice, language=settings.speech.language, folder=settings.data_dir / "materials",
+            material=StoredMaterials(store).prompt, standby=voice.standby,
         )  # fmt: skip
         vad = await _vad(settings, stack)
         senses = Senses(vad, lambda name: recognizers.get(name) or recognizers[""], prompts, errands, clock)
-        talks = Talks(StoredScenarios(store), senses, prompts, journal, clock, language=settings.speech.language)
+        talks = Talks(
+            StoredScenarios(store), senses, prompts, journal, clock, language=settings.speech.language,
+            manner=Manners(store, voice, settings.data_dir / "materials").of,
+        )  # fmt: skip
         recordings = await stack.enter_async_context(Recordings(settings.data_dir).running())
         line = await stack.enter_async_context(
             telephone.open(settings, lambda up, words: health.tell("telephony", up, words))
@@ -136,6 +138,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
             store.passwords,
             ring_s=settings.call_password.ring_s,
             recogniser_full=capacity,
+            render=talks.render,
         )
         chores = Chores(store, clock, campaigns.nudge)
         router = Router(desk, store.lines, chores.caller)
@@ -152,7 +155,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 kept_alive("recordings", left_behind),
             )
         )
-        web = make_app(settings, store, robot, counts=lambda: journal.counters)
+        web = make_app(settings, store, robot, voices=voice, counts=lambda: journal.counters)
         with listening("http.port", settings.http.host, settings.http.port):
             port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
         stack.callback(journal.close)
@@ -227,14 +230,6 @@ async def _ears(
         return bool(load.live >= load.capacity)
 
     return recognizers, how, full
-
-
-async def _voice(settings: Settings, stack: AsyncExitStack) -> Synthesizer:
-    choice = voices.choose(settings.speech.synthesizer, settings.speech.synthesizers)
-    inner = await _open("tts", choice.name, choice.options, settings, stack)
-    identity = f"{choice.name}:{getattr(inner, 'identity', '')}"
-    opened = cached.open(cached.Settings(), data_dir=settings.data_dir, inner=inner, identity=identity)
-    return await stack.enter_async_context(opened)
 
 
 async def _vad(settings: Settings, stack: AsyncExitStack) -> Callable[[], Vad]:

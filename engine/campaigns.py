@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
+from engine.ahead import Render
 from engine.attempt import Desk
 from engine.callpassword import CallPasswords
 from engine.dialer import Dialer
@@ -48,10 +49,12 @@ class Campaigns:
         *,
         ring_s: float = 6.0,
         recogniser_full: Callable[[], bool] = lambda: False,
+        render: Render | None = None,
     ) -> None:
         self._desk = desk
         self._contacts = contacts
         self._store = store
+        self._render = render
         desk.recogniser_full = recogniser_full
         self._singles = SingleCalls(desk)
         self._passwords = CallPasswords(desk, passwords, ring_s)
@@ -174,6 +177,7 @@ class Campaigns:
             self._contacts,
             self._store,
             filled=row.filled,
+            render=self._render,
         )
         self._dialers[row.campaign.id] = dialer
         self._spawn(f"campaign {row.campaign.id}", lambda: self._campaign(dialer))

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from engine.ahead import Ahead, Render
 from engine.attempt import Attempt, Desk, Job
 from engine.model import CallEnd, Contact, Due, Status
 from engine.ports import Contacts
@@ -72,6 +73,7 @@ class Dialer:
         store: CampaignStore,
         *,
         filled: bool = True,
+        render: Render | None = None,
     ) -> None:
         self.campaign = campaign
         self._why = Why("dialing", {"live": 0})
@@ -85,13 +87,14 @@ class Dialer:
         self._stopping = False
         self._bell = _Bell()
         self._pause_s = FIRST_PAUSE_S
+        self._ahead = Ahead(render, self.nudge)
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
     @property
     def why(self) -> Why:
         """Why it dials, or does not, right now. Calls whose end cannot be written hold it as well."""
-        return Why("store_down") if self._desk.stubborn.down else self._why
+        return Why("store_down") if self._desk.stubborn.down else self._ahead.why or self._why
 
     @property
     def _key(self) -> str:
@@ -118,11 +121,15 @@ class Dialer:
         """None: it was stopped. Cancelled: live calls are ended and settled first."""
         try:
             async with asyncio.TaskGroup() as group:
-                while not (self._stopping and not self.live):
-                    self._bell.still()
-                    answer = await self._step(group)
-                    if isinstance(answer, Finished | Blocked):
-                        return answer
+                rendering = group.create_task(self._ahead.run(self.campaign), name="ahead")
+                try:
+                    while not (self._stopping and not self.live):
+                        self._bell.still()
+                        answer = await self._step(group)
+                        if isinstance(answer, Finished | Blocked):
+                            return answer
+                finally:
+                    rendering.cancel()
             return None
         finally:
             self._desk.trunks.leave(self._key)
@@ -148,6 +155,8 @@ class Dialer:
     async def _ask(self) -> Answer:
         if self._stopping:
             return Wait(None, Why("draining", {"live": len(self.live)}))
+        if self._ahead.why is not None:
+            return Wait(None, self._ahead.why)
         due = await self._contacts.next_due(self.campaign.id)
         return plan(self.campaign, self._facts(due))
 

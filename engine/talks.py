@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from engine.attempt import Job
@@ -17,7 +18,7 @@ from engine.call import Call, Senses, Talk
 from engine.chronicle import Chronicle
 from engine.model import TalkLog
 from engine.ports import Clock, Journal, Line, TransferOrder
-from engine.prompts import Prompts
+from engine.prompts import PLAIN, Manner, Prompts, Spoken
 from engine.rules import phone
 from scenarios.document import Scenario
 from scenarios.interpreter import Interpreter
@@ -39,11 +40,27 @@ class Scenarios(Protocol):
         ...
 
 
+PATIENCE_S = 7.0  # of cards that name none; what they say does not depend on it
+OfProject = Callable[[int], Awaitable[Manner]]
+
+
+async def plainly(project: int) -> Manner:
+    return PLAIN
+
+
 class Talks:
     """`engine.attempt.Prepare`."""
 
     def __init__(
-        self, scenarios: Scenarios, senses: Senses, prompts: Prompts, journal: Journal, clock: Clock, *, language: str
+        self,
+        scenarios: Scenarios,
+        senses: Senses,
+        prompts: Prompts,
+        journal: Journal,
+        clock: Clock,
+        *,
+        language: str,
+        manner: OfProject = plainly,
     ) -> None:
         self._scenarios = scenarios
         self._senses = senses
@@ -51,6 +68,7 @@ class Talks:
         self._journal = journal
         self._clock = clock
         self._language = language
+        self._manner = manner
         self._compiled: OrderedDict[tuple[int, int, float], Interpreter] = OrderedDict()
 
     async def interpreter(self, scenario_id: int, timeout_s: float) -> tuple[int, Interpreter]:
@@ -69,11 +87,26 @@ class Talks:
         version, interpreter = await self.interpreter(job.scenario_id, job.action_timeout_s)
         given = _vars(job)
         wanted = ahead(interpreter.scenario, given, now=self._clock.now())
-        rendering = asyncio.create_task(self._prompts.prepare(wanted), name="prompts")
+        spoken = self._prompts.of(await self._manner(job.project_id))
+        rendering = asyncio.create_task(spoken.prepare(wanted), name="prompts")
         try:
-            yield Conversation(self, job, version, interpreter, given, rendering)
+            yield Conversation(self, job, version, interpreter, given, rendering, spoken)
         finally:
             rendering.cancel()
+
+    async def render(self, project: int, scenarios: Sequence[int], tell: Callable[[int, int], None]) -> None:
+        """`engine.ahead.Render`: what these scenarios say to everybody. What cannot be made is logged, and left to
+        the calls. Raises NotFound or InputError for a scenario that cannot be run."""
+        now = self._clock.now()
+        wanted: dict[Prompt, None] = {}
+        for id in dict.fromkeys(scenarios):
+            _, interpreter = await self.interpreter(id, PATIENCE_S)
+            wanted |= dict.fromkeys(ahead(interpreter.scenario, {}, now=now))
+        tell(0, len(wanted))
+        spoken = self._prompts.of(await self._manner(project))
+        faults = await spoken.prepare(list(wanted), lambda done: tell(done, len(wanted)))
+        if faults:
+            log.warning("prompts could not be made", extra={"project": project, "count": len(faults), "why": faults[0]})
 
     def goodbye(self, language: str) -> Prompt:
         return Prompt(text=GOODBYE.get(language[:2], GOODBYE["en"]), language=language)
@@ -90,6 +123,7 @@ class Conversation:
         interpreter: Interpreter,
         given: Mapping[str, Value],
         rendering: asyncio.Task[list[str]],
+        spoken: Spoken,
     ) -> None:
         self.version = version
         self._talks = talks
@@ -97,6 +131,7 @@ class Conversation:
         self._interpreter = interpreter
         self._given = given
         self._rendering = rendering
+        self._spoken = spoken
         self._call: Call | None = None
         self._chronicle: Chronicle | None = None
         self._language = interpreter.scenario.language or talks._language
@@ -113,7 +148,7 @@ class Conversation:
             max_call_s=job.max_call_s,
             transfer=self._order,
         )
-        self._call = Call(line, talk, talks._senses, self._chronicle)
+        self._call = Call(line, talk, replace(talks._senses, sounds=self._spoken), self._chronicle)
         return await self._call.run()
 
     def dismiss(self) -> None:

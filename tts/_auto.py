@@ -36,7 +36,7 @@ def choose(name: str, synthesizers: Mapping[str, Mapping[str, Any]]) -> Choice:
     Raises ConfigError if there is none.
     """
     if name != "auto":
-        if name not in known():
+        if name not in known() and "engine" not in synthesizers.get(name, {}):
             near = difflib.get_close_matches(name, known(), n=1)
             hint = f", did you mean {near[0]!r}?" if near else f": there are {', '.join(known())}"
             raise ConfigError(f"speech.synthesizer: there is no voice engine {name!r}{hint}")

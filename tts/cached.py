@@ -64,8 +64,13 @@ class Cached:
         self._memory: OrderedDict[str, Sound] = OrderedDict()
         self._in_memory = 0
         self._on_disk = 0
+        self._unseen = 0  # bytes written since the folder was looked at: other processes write there too
         self._making: dict[str, asyncio.Future[Sound]] = {}
         self.trouble = ""  # why prompts are not kept on disk just now; empty: they are
+
+    @property
+    def identity(self) -> str:
+        return self._identity
 
     async def render(self, text: str, *, voice: str = "", language: str = "ru") -> Sound:
         key = self._key(text, voice, language)
@@ -84,14 +89,16 @@ class Cached:
             sound = await asyncio.to_thread(self._load, key)
             if sound is None:
                 sound = await self._inner.render(text, voice=voice, language=language)
-                await asyncio.to_thread(self._store, key, sound)
+                if not sound.makeshift:
+                    await asyncio.to_thread(self._store, key, sound)
         except BaseException as error:
             failure = error if isinstance(error, SpeechError) else SpeechError("the prompt was not made")
             future.set_exception(failure)
             future.exception()  # seen: perhaps nobody else waits
             raise
         else:
-            self._remember(key, sound)
+            if not sound.makeshift:
+                self._remember(key, sound)
             future.set_result(sound)
             return sound
         finally:
@@ -150,8 +157,10 @@ class Cached:
             self.trouble = f"{self._folder}: {error.strerror}"
             return
         self.trouble = ""
-        self._on_disk += HEAD.size + len(sound.pcm)
-        if self._on_disk > self._most:
+        size = HEAD.size + len(sound.pcm)
+        self._on_disk += size
+        self._unseen += size
+        if self._on_disk > self._most or self._unseen > (1 - ROOM) * self._most:
             self.tidy()
 
     def tidy(self) -> None:
@@ -172,4 +181,4 @@ class Cached:
                 with suppress(OSError):
                     path.unlink()
                     total -= size
-        self._on_disk = total
+        self._on_disk, self._unseen = total, 0

@@ -73,6 +73,8 @@ class Espeak:
         """What of the settings changes the sound; a cache keeps it with its prompts."""
         return f"espeak-2 {self._settings.rate_wpm} {self._settings.pitch} {sorted(self._settings.voices.items())}"
 
+    languages = ("ru", "en")
+
     @property
     def voices(self) -> list[str]:
         return sorted({**VOICES, **self._settings.voices})

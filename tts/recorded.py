@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,8 +46,9 @@ _WORD = re.compile(r"[^\W_]+(?:[-+][^\W_]+)*")
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    folder: str
     voice: str  # the name under `synthesizers` of the one that says the rest
+    folder: str = ""  # empty: the project's own materials alone
+    materials: Literal["none", "whole", "fragments"] = "whole"  # of a project's sounds, those that have a `text`
     fragments: bool = True  # false: whole prompts only
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")] = "ru"  # of those that do not say
 
@@ -71,7 +72,7 @@ def wraps(settings: Settings) -> Sequence[str]:
 async def open(settings: Settings, *, data_dir: Path, inner: Mapping[str, Synthesizer]) -> AsyncGenerator[Recorded]:
     """Raises ConfigError if there is no such folder, or its list is none. Files are read when they are needed."""
     folder = data_dir / settings.folder  # an absolute path stays itself
-    found = await asyncio.to_thread(listed, folder, settings.language)
+    found = await asyncio.to_thread(listed, folder, settings.language) if settings.folder else []
     yield Recorded(inner[settings.voice], found, fragments=settings.fragments)
 
 

@@ -31,8 +31,8 @@ class Voices(Protocol):
         """(name, language) of every voice that can be asked for."""
         ...
 
-    async def preview(self, text: str, *, voice: str, language: str) -> Sound:
-        """The text as sound. Raises SpeechError."""
+    async def preview(self, text: str, *, voice: str, language: str, project: int | None = None) -> Sound:
+        """The text as sound, with a project's pronunciations if one is named. Raises SpeechError."""
         ...
 
 

@@ -15,12 +15,12 @@ from engine import plugins
 from engine.config import Settings
 from engine.model import FRAME_BYTES, SILENCE, Sound
 from engine.ports import Recognizer, Synthesizer
+from engine.voices import open_voice
 from scenarios.document import Scenario
 from scenarios.forms import words
 from scenarios.head import Action, Test
 from scenarios.patterns import is_regex
 from scenarios.rehearse import Line, moment, rehearse
-from tts import _auto as voices
 
 SUBSCRIBER = "pavel"  # not the robot's voice
 MARGIN = 15  # frames of silence before and after
@@ -36,16 +36,13 @@ async def spoken(scenario: Scenario, loaded: Settings, tell: Callable[[str], Non
         ear = models.choose(
             speech.recognizer, speech.recognizers, language=scenario.language, data_dir=loaded.data_dir, workers=1
         )
-        voice = voices.choose(speech.synthesizer, speech.synthesizers)
-        tell(f"recogniser: {ear.why}; voice: {voice.why}")
-        heard, said = plugins.load("asr", ear.name), plugins.load("tts", voice.name)
+        voice = await stack.enter_async_context(open_voice(speech, loaded.data_dir))
+        tell(f"recogniser: {ear.why}; voice: {voice.choice.why}")
+        heard = plugins.load("asr", ear.name)
         recognizer = await stack.enter_async_context(
             heard.open(heard.Settings(**ear.options), data_dir=loaded.data_dir)
         )
-        synthesizer = await stack.enter_async_context(
-            said.open(said.Settings(**voice.options), data_dir=loaded.data_dir)
-        )
-        studio = _Studio(scenario, recognizer, synthesizer, tell)
+        studio = _Studio(scenario, recognizer, voice, tell)
         tests = [await studio.play(test) for test in scenario.tests]
     return replace(scenario, head=replace(scenario.head, tests=tuple(tests)))
 

@@ -85,6 +85,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ru": "Контакты кампании ещё загружаются в очередь.",
         "en": "The campaign's contacts are still being put into its queue.",
     },
+    "rendering": {
+        "ru": "Готовим фразы робота: {done} из {total}.",
+        "en": "Making the robot's prompts: {done} of {total}.",
+    },
     "waiting_retry": {
         "ru": "Ждём времени повторных звонков: {until}.",
         "en": "Waiting for the time of repeated calls: {until}.",

@@ -1,8 +1,9 @@
-"""Projects: the walls between tenants, and who may pass them; with a project's fields, tags and integrations."""
+"""Projects: the walls between tenants, and who may pass them; with a project's fields, tags, integrations and
+pronunciations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +13,10 @@ from engine.errors import Conflict, NotFound
 from engine.store.access import RAW, absent, change, create, mine, one, only
 from engine.store.database import Database
 from engine.store.paging import Ask, Page, page
-from engine.store.tables import Field, Integration, Member, Project, Tag, User
+from engine.store.tables import Field, Integration, Member, Project, Setting, Tag, User
 
 OWNER = "owner"
+PRONUNCIATIONS = "pronunciations:{}"  # in the settings, by project
 
 
 class Projects:
@@ -172,3 +174,22 @@ class Projects:
                 select(Integration).where(Integration.project_id == project_id).order_by(Integration.name)
             )
             return list(rows.all())
+
+    # --- pronunciations
+
+    async def pronunciations(self, project_id: int, *, user: int | None) -> list[dict[str, Any]]:
+        """What was put last, in its order. Raises NotFound."""
+        async with self._db.read() as session:
+            await one(session, Project, project_id, user)
+            kept = await session.scalar(select(Setting.value).where(Setting.key == PRONUNCIATIONS.format(project_id)))
+            return list((kept or {}).get("items", ()))
+
+    async def put_pronunciations(
+        self, project_id: int, items: Sequence[Mapping[str, Any]], *, user: int | None
+    ) -> None:
+        """Instead of those that were there. Raises NotFound."""
+        async with self._db.write() as session:
+            await one(session, Project, project_id, user)
+            value = {"items": [dict(item) for item in items]}
+            put = self._db.insert(Setting).values(key=PRONUNCIATIONS.format(project_id), value=value)
+            await session.execute(put.on_conflict_do_update(index_elements=["key"], set_={"value": put.excluded.value}))

@@ -1,4 +1,7 @@
-"""What `Synthesizer` promises, held over espeak, the cache around it, and the fake."""
+"""What `Synthesizer` promises, held over every voice engine and wrapper, and the fake.
+
+RHVoice and Piper are held by it where they are installed; a stand-in that speaks as they do is held by it everywhere.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from engine.errors import SpeechError
 from engine.model import Sound
 from engine.ports import Synthesizer
 from tests.fakes import FakeSynthesizer
-from tts import cached, espeak
+from tests.speech import standins
+from tts import cached, espeak, fallback, http, piper, recorded, rhvoice
+from tts._prepared import Prepared
 
 
 @asynccontextmanager
@@ -42,7 +47,74 @@ async def kept_fake(folder: Path) -> AsyncGenerator[Synthesizer]:
         yield cache
 
 
-VOICES = {"fake": fake, "espeak": real, "cached espeak": kept, "cached fake": kept_fake}
+@asynccontextmanager
+async def stand_in_rhvoice(folder: Path) -> AsyncGenerator[Synthesizer]:
+    program, _ = standins.rhvoice_program(folder)
+    async with rhvoice.open(rhvoice.Settings(program=str(program)), data_dir=folder) as voice:
+        yield voice
+
+
+@asynccontextmanager
+async def real_rhvoice(folder: Path) -> AsyncGenerator[Synthesizer]:
+    async with rhvoice.open(rhvoice.Settings(), data_dir=folder) as voice:
+        yield voice
+
+
+@asynccontextmanager
+async def stand_in_piper(folder: Path) -> AsyncGenerator[Synthesizer]:
+    with pytest.MonkeyPatch.context() as patch:
+        package = str(standins.piper_package(folder / "packages"))
+        patch.setenv("PYTHONPATH", package)
+        patch.syspath_prepend(package)
+        settings = piper.Settings(model=standins.piper_model(folder))
+        async with piper.open(settings, data_dir=folder) as voice:
+            yield voice
+
+
+@asynccontextmanager
+async def service(folder: Path) -> AsyncGenerator[Synthesizer]:
+    async with standins.service(standins.says) as url:
+        settings = http.Settings.model_validate({"url": url, "json": {"text": "{text}"}})
+        async with http.open(settings, data_dir=folder) as voice:
+            yield voice
+
+
+@asynccontextmanager
+async def stood_in(folder: Path) -> AsyncGenerator[Synthesizer]:
+    inner = {"a": FakeSynthesizer(takes_s=0.01, failure=SpeechError("away")), "b": FakeSynthesizer(takes_s=0.01)}
+    async with fallback.open(fallback.Settings(voices=("a", "b")), data_dir=folder, inner=inner) as voice:
+        yield voice
+
+
+@asynccontextmanager
+async def from_a_folder(folder: Path) -> AsyncGenerator[Synthesizer]:
+    recordings = folder / "recordings"
+    recordings.mkdir()
+    (recordings / "да.wav").write_bytes(standins.wav("да"))
+    settings = recorded.Settings(folder="recordings", voice="a")
+    async with recorded.open(settings, data_dir=folder, inner={"a": FakeSynthesizer(takes_s=0.01)}) as voice:
+        yield voice
+
+
+@asynccontextmanager
+async def prepared(_: Path) -> AsyncGenerator[Synthesizer]:
+    yield Prepared(FakeSynthesizer(takes_s=0.01))
+
+
+VOICES = {
+    "fake": fake,
+    "espeak": real,
+    "cached espeak": kept,
+    "cached fake": kept_fake,
+    "rhvoice stand-in": stand_in_rhvoice,
+    "piper stand-in": stand_in_piper,
+    "http": service,
+    "fallback": stood_in,
+    "recorded": from_a_folder,
+    "prepared": prepared,
+}
+if rhvoice.available():
+    VOICES["rhvoice"] = real_rhvoice
 
 
 @pytest.fixture(params=sorted(VOICES))

@@ -15,7 +15,6 @@ from typing import Literal
 
 from tts._text import english, russian
 
-VERSION = 1  # a cache keeps sounds by the text that came in: raise this when the same text comes out otherwise
 MOST = 5000  # characters that are looked at
 LONGEST_SAID = 40  # what comes out is at most so many times as long
 

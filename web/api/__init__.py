@@ -15,6 +15,7 @@ from web.api import (
     materials,
     numbers,
     projects,
+    pronunciations,
     scenarios,
     segments,
     session,
@@ -25,6 +26,7 @@ from web.routes import Route
 NOUNS = (
     session,
     projects,
+    pronunciations,
     segments,
     integrations,
     materials,

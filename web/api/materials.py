@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field, StringConstraints, model_validator
 
-from engine import audio
+from engine import audio, loudness
 from engine.errors import InputError, NotFound
 from engine.store.tables import Material
 from web import media
@@ -83,7 +83,8 @@ def material_out(row: Material) -> MaterialOut:
 
 @routes.post("/projects/{project_id}/materials", "Add a material", status=201, upload=True)
 async def create(ask: Ask, project_id: int, body: NewMaterial) -> MaterialOut:
-    """A sound (wav, mp3, ogg, flac; up to ten minutes) is kept as the telephone will play it: mono, 8 kHz."""
+    """A sound (wav, mp3, ogg, flac; up to ten minutes) is kept as the telephone will play it: mono, 8 kHz, in the
+    telephone's band, at the loudness of every other prompt (-23 LUFS, peaks at -3 dB)."""
     await ask.may(project_id, "manager")
     if body.kind == "audio":
         return await _sound(ask, project_id, body)
@@ -126,7 +127,7 @@ async def _sound(ask: Ask, project_id: int, body: NewMaterial) -> MaterialOut:
 def _kept(data_dir: Path, upload: Upload, language: str) -> tuple[str, float]:
     """The sound as a telephone file under a name that nobody can guess; the name, and its length."""
     try:
-        sound = audio.read(upload.path, longest_s=LONGEST_S)
+        sound = loudness.telephone(audio.read(upload.path, longest_s=LONGEST_S))
     except InputError as error:
         raise wrong(language, "/file", "bad_file", why=str(error)) from None
     name = f"{secrets.token_hex(16)}.wav"

@@ -10,7 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
 from engine import audio
-from engine.errors import StoreDown
+from engine.errors import SpeechError, StoreDown
+from web.api.types import Id
 from web.ask import Ask
 from web.auth import NOBODY, is_loopback
 from web.metrics import METRICS
@@ -45,6 +46,7 @@ class Preview(Given):
     text: Annotated[str, Field(min_length=1, max_length=500)]
     voice: Annotated[str, Field(max_length=100)] = ""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")] = "ru"
+    project_id: Id | None = Field(default=None, description="With this project's pronunciations")
 
 
 @routes.get("/health", "Liveness and readiness by part", scope=None, answer=HealthOut, also=((503, HealthOut),))
@@ -100,7 +102,14 @@ async def voices(ask: Ask) -> PageOf[VoiceOut]:
 async def preview(ask: Ask, body: Preview) -> web.Response:
     if ask.parts.voices is None:
         raise StoreDown(ask.say("no_robot"))
-    sound = await ask.parts.voices.preview(body.text, voice=body.voice, language=body.language)
+    if body.project_id is not None:
+        await ask.may(body.project_id, "analyst")
+    try:
+        sound = await ask.parts.voices.preview(
+            body.text, voice=body.voice, language=body.language, project=body.project_id
+        )
+    except SpeechError as error:
+        raise StoreDown(str(error)) from None
     return web.Response(body=audio.to_wav(sound), content_type="audio/wav")
 
 
