@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import urlencode
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
@@ -20,6 +21,7 @@ from web import auth
 from web.ask import PARTS
 
 LANGUAGES = ("ru", "en")
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -80,8 +82,8 @@ class Browser:
         async with self.http.request(
             method,
             self.base + path,
-            data=pairs,
-            headers={"Accept-Language": self.language, **headers},
+            data=io.BytesIO(urlencode(pairs).encode()) if pairs is not None else None,
+            headers={"Accept-Language": self.language, "Content-Type": FORM, **headers},
             cookies=self.cookies,
             allow_redirects=False,
         ) as answer:
@@ -187,7 +189,3 @@ def ended(recording: str = "") -> CallEnd:
         Status.ANSWERED, 16, START + timedelta(seconds=16), dialed_at=START, answered_at=START + timedelta(seconds=10),
         talk=talk, number="+74950000001", recording=recording, scenario_version=1, cost=73,
     )  # fmt: skip
-
-
-def pairs(address: str) -> dict[str, str]:
-    return dict(parse_qsl(address.partition("?")[2]))

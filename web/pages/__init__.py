@@ -49,5 +49,4 @@ def add_to(app: web.Application) -> None:
     """Put the panel's pages, their error page and their static files into the application."""
     static.add_to(app)
     errors.add_to(app)
-    for noun in NOUNS:
-        mount(app, noun.pages)
+    mount(app, [page for noun in NOUNS for page in noun.pages.all])

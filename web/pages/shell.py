@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -123,13 +123,14 @@ class Page:
 
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
+Registered = tuple[str, str, Handler, bool]  # method, path, handler, is it open to all
 
 
 class Pages:
     """The pages of one noun."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[str, str, Handler, bool]] = []
+        self.all: list[Registered] = []
 
     def get(self, path: str, *, open_to_all: bool = False) -> Callable[[Handler], Handler]:
         return self._add("GET", path, open_to_all)
@@ -145,8 +146,9 @@ class Pages:
         return register
 
 
-def mount(app: web.Application, pages: Pages) -> None:
-    for method, path, handler, open_to_all in pages.all:
+def mount(app: web.Application, pages: Sequence[Registered]) -> None:
+    """Serve them. What is fixed wins over what is not (`/campaigns/1/edit` over `/campaigns/1/{action}`)."""
+    for method, path, handler, open_to_all in sorted(pages, key=lambda each: len(_PARAM.findall(each[1]))):
         url = _PARAM.sub(lambda m: f"{{{m[1]}:\\d{{1,18}}}}" if m[1].endswith("_id") else f"{{{m[1]}:[a-z-]+}}", path)
         app.router.add_route(method, url, _served(handler, open_to_all))
 
