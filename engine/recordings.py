@@ -44,6 +44,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
+class NothingRecorded(RecordingLost):
+    """Both files are absent, or have no sound."""
+
+
 class Recordings:
     """`trouble` says why the last one was lost; empty: it was not."""
 
@@ -66,12 +70,17 @@ class Recordings:
         return not self.trouble, self.trouble
 
     async def keep(self, uid: str, files: tuple[str, str], seconds: float = 0.0) -> str:
-        """Join the subscriber's and the robot's file; gives the path under the data folder. Raises RecordingLost, also
-        when what there is is much shorter than `seconds`.
+        """Join the subscriber's and the robot's file; gives the path under the data folder, or nothing for a call that
+        was too short to be recorded. Raises RecordingLost, also when what there is is much shorter than `seconds`.
 
         A side that is absent or broken is silence; the originals are removed only when the joined file is there.
         """
-        path = await self._keep(uid, files)
+        try:
+            path = await self._keep(uid, files)
+        except NothingRecorded as error:
+            return "" if 0 < seconds < MISSING_S else self._lose(str(error))
+        except RecordingLost as error:
+            return self._lose(str(error))
         if seconds - self.seconds(path) > max(MISSING_S, seconds / 4):
             return self._lose("a recording ends before its call: is the disk full?", path)
         self.kept += 1
@@ -109,7 +118,7 @@ class Recordings:
 
     async def _keep(self, uid: str, files: tuple[str, str]) -> str:
         if self._threads is None or self._under_way >= WAITING:
-            return self._lose("too many recordings are waiting to be joined")
+            raise RecordingLost("too many recordings are waiting to be joined")
         self._under_way += 1
         try:
             loop = asyncio.get_running_loop()
@@ -119,8 +128,6 @@ class Recordings:
                     break
                 await asyncio.sleep(LOOK_S)
             return await loop.run_in_executor(self._threads, join, self._data_dir, uid, subscriber, robot)
-        except RecordingLost as error:
-            return self._lose(str(error))
         finally:
             self._under_way -= 1
 
@@ -173,7 +180,7 @@ def join(data_dir: Path, uid: str, subscriber: Path, robot: Path) -> str:
     sides = (look(subscriber), look(robot))
     length = min(max(side.samples for side in sides), LONGEST)
     if not length:
-        raise RecordingLost("Asterisk has recorded nothing: is its disk full, or its recordings folder not writable?")
+        raise NothingRecorded("Asterisk has recorded nothing: is its disk full, or its recordings folder not writable?")
     there = next(side.file for side in sides if side.samples)
     try:
         day = datetime.fromtimestamp(there.stat().st_mtime, UTC)

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from engine import audio
+from engine.errors import RecordingLost
 from engine.model import RATE
-from engine.recordings import CLOSING_S, RecordingLost, Recordings, join, still_open
+from engine.recordings import CLOSING_S, Recordings, join, still_open
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC).timestamp()
 
@@ -163,3 +164,49 @@ async def test_many_calls_end_at_once(tmp_path: Path) -> None:
         )
     assert len({*paths}) == 40
     assert all((tmp_path / path).is_file() for path in paths)
+
+
+async def test_a_recording_that_ends_before_its_call_is_kept_and_told(tmp_path: Path) -> None:
+    both = (str(side(tmp_path, "in", 2.0)), str(side(tmp_path, "out", 2.0)))
+    async with Recordings(tmp_path).running() as recordings:
+        with pytest.raises(RecordingLost, match="disk") as caught:
+            await recordings.keep("a", both, 10.0)
+        assert recordings.seconds(caught.value.kept) == 2.0
+        assert recordings.health()[0] is False
+        both = (str(side(tmp_path, "in", 2.0)), str(side(tmp_path, "out", 2.0)))
+        assert await recordings.keep("b", both, 4.0)
+        assert recordings.health() == (True, "")
+
+
+async def test_a_call_too_short_to_be_recorded_is_no_loss(tmp_path: Path) -> None:
+    absent = (str(tmp_path / "x"), str(tmp_path / "y"))
+    async with Recordings(tmp_path).running() as recordings:
+        assert await recordings.keep("a", absent, 0.2) == ""
+        assert recordings.health() == (True, "")
+        with pytest.raises(RecordingLost):
+            await recordings.keep("a", absent, 20.0)
+
+
+async def test_what_a_crash_left_is_joined_and_finds_its_call(tmp_path: Path) -> None:
+    left = tmp_path / "asterisk" / "recordings"
+    left.mkdir(parents=True)
+    for uid in ("dz-1", "dz-2", "dz-3", "dz-live"):
+        for name in ("in", "out"):
+            unclosed(side(left, f"{uid}-{name}", 1.0))
+    fresh = left / "dz-2-in.wav"
+    os.utime(fresh)
+    (left / "dz-old-in.wav").write_bytes(b"no sound")
+    os.utime(left / "dz-old-in.wav", (NOON, NOON))
+    attached: dict[str, str] = {}
+
+    async def attach(uid: str, path: str) -> bool:
+        attached[uid] = path
+        return uid != "dz-3"
+
+    async with Recordings(tmp_path).running() as recordings:
+        assert await recordings.salvage("dz-none") == ""
+        assert await recordings.salvage("../dz-1") == ""
+        await recordings.tidy(attach, lambda uid: uid == "dz-live")
+    assert set(attached) == {"dz-1", "dz-3"}
+    assert len(stereo(tmp_path, attached["dz-1"])) == RATE
+    assert files(left) == ["dz-2-in.wav", "dz-2-out.wav", "dz-live-in.wav", "dz-live-out.wav"]
