@@ -114,14 +114,14 @@ class Call:
             self._ear.close()
         return self._chronicle.close(self._state)
 
-    def dismiss(self, goodbye: Prompt | None) -> None:
-        """End this call politely, now: whatever is being said is cut, `goodbye` is said, the line is dropped."""
+    def dismiss(self, goodbye: Prompt | None, reason: str = "shutdown") -> None:
+        """End this talk politely, now: whatever is being said is cut, `goodbye` is said, `run` returns."""
         if self._over.is_set():
             return
         self._mouth.hush()
         if goodbye is not None:
             self._mouth.say(Play(goodbye, barge_in=False))
-        self._stop("shutdown")
+        self._stop(reason)
 
     async def _say_out(self) -> None:
         """What is still to be said is said, but a subscriber who is gone or a stuck line keeps nobody."""

@@ -7,6 +7,7 @@ Call ─▶ Chronicle ─┬▶ live events (Journal)
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,8 @@ from scenarios.talk import Mark, Prompt, State, Value, Visit
 
 ANSWERS = frozenset({"voice", "dtmf", "other"})
 MOST_LINES = 2000  # of a transcript
+MOST_DETAIL = 1000  # characters
+BY_RULE = "answering_machine"  # the reason when the campaign's own rule for machines ends a call
 
 
 class Stopwatch:
@@ -48,6 +51,7 @@ class Marks:
     goal: bool = False
     opted_out: bool = False
     transferred: bool = False
+    machine: bool = False  # what answered is no person
     tags: list[str] = field(default_factory=list[str])
     recorded: list[str] = field(default_factory=list[str])
     retry_after_s: float | None = None
@@ -66,6 +70,8 @@ class Marks:
             self.tags.append(mark.tag)
 
     def result(self) -> Result | None:
+        if self.machine:
+            return Result.ANSWERING_MACHINE  # whatever its words were taken for
         if self.goal:
             return Result.GOAL
         if self.opted_out:
@@ -166,12 +172,20 @@ class Chronicle:
         self._tell("lost", part=part, reason=reason)
 
     def stopped(self, reason: str) -> None:
-        """The engine itself ends the call."""
+        """The engine itself ends the call; an empty `reason` takes that back."""
         self._stopped = reason
+
+    def answered_by(self, kind: str, *, machine: bool, at_ms: int, because: Sequence[tuple[str, float, int]]) -> None:
+        """Who has answered, as far as is known now, and why: (what, weight, when in ms)."""
+        self._marks.machine = machine
+        detail = "; ".join(f"{what} {weight:+.1f} @{at} ms" for what, weight, at in because)
+        self._steps.append(StepLog(at_ms=at_ms, node="amd", kind="amd", ms=0, port=kind, detail=detail[:MOST_DETAIL]))
+        self._tell("amd", port=kind, at_ms=at_ms, detail=detail[:MOST_DETAIL])
 
     def close(self, state: State) -> TalkLog:
         ending, marks = state.ending or "hangup", self._marks
-        who = "subscriber" if ending == "left" else "system" if self._stopped or ending == "failed" else "robot"
+        ours = self._stopped not in ("", BY_RULE) or ending == "failed"
+        who = "subscriber" if ending == "left" else "system" if ours else "robot"
         return TalkLog(
             ending=ending,
             ended_by=who,

@@ -17,9 +17,11 @@ from engine.attempt import Job
 from engine.call import Call, Senses, Talk
 from engine.chronicle import Chronicle
 from engine.model import TalkLog
+from engine.pickup import Pickup, lines
 from engine.ports import Clock, Journal, Line, TransferOrder
 from engine.prompts import PLAIN, Manner, Prompts, Spoken
 from engine.rules import phone
+from engine.rules.campaign import Machines
 from scenarios.document import Scenario
 from scenarios.interpreter import Interpreter
 from scenarios.prompts import ahead
@@ -87,6 +89,7 @@ class Talks:
         version, interpreter = await self.interpreter(job.scenario_id, job.action_timeout_s)
         given = _vars(job)
         wanted = ahead(interpreter.scenario, given, now=self._clock.now())
+        wanted += lines(_machines(job), interpreter.scenario.language or self._language).prompts
         spoken = self._prompts.of(await self._manner(job.project_id))
         rendering = asyncio.create_task(spoken.prepare(wanted), name="prompts")
         try:
@@ -133,6 +136,7 @@ class Conversation:
         self._rendering = rendering
         self._spoken = spoken
         self._call: Call | None = None
+        self._pickup: Pickup | None = None
         self._chronicle: Chronicle | None = None
         self._language = interpreter.scenario.language or talks._language
 
@@ -148,11 +152,22 @@ class Conversation:
             max_call_s=job.max_call_s,
             transfer=self._order,
         )
-        self._call = Call(line, talk, replace(talks._senses, sounds=self._spoken), self._chronicle)
-        return await self._call.run()
+        senses = replace(talks._senses, sounds=self._spoken)
+        chronicle, machines = self._chronicle, _machines(job)
+
+        def begin(on: Line) -> Call:
+            self._call = Call(on, talk, senses, chronicle)
+            return self._call
+
+        if machines.mode == "off":
+            return await begin(line).run()
+        self._pickup = Pickup(line, machines, self._language, senses, chronicle)
+        return await self._pickup.run(begin)
 
     def dismiss(self) -> None:
-        if self._call is not None:
+        if self._pickup is not None:
+            self._pickup.dismiss(self._talks.goodbye(self._language))
+        elif self._call is not None:
             self._call.dismiss(self._talks.goodbye(self._language))
 
     def log(self) -> TalkLog | None:
@@ -170,6 +185,11 @@ class Conversation:
                 return None
             to = found
         return TransferOrder(to, self._job.caller.trunk, transfer.ring_s, transfer.caller_id or self._job.caller.number)
+
+
+def _machines(job: Job) -> Machines:
+    """What the campaign does with machines; nobody looks for them where there is no campaign."""
+    return job.campaign.amd if job.campaign is not None else Machines()
 
 
 def _vars(job: Job) -> Mapping[str, Value]:

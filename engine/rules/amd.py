@@ -71,6 +71,8 @@ class Settings:
     fax_answering: float = 4.0
     speech_before_beep_ms: int = 500
 
+    key: float = 5.0
+
     # the verdict
     enough: float = 1.5
     margin: float = 0.4
@@ -204,6 +206,11 @@ class Amd:
                 self._scores.seen.add(clue.phrase)
                 self._said(clue)
         self._greeted = greetings.greets(text)
+        return self._judge()
+
+    def pressed(self) -> Verdict | None:
+        """A key was pressed: machines do not. The new verdict, if it changed."""
+        self._once("key", "pressed_a_key", Kind.PERSON, self._rules.key)
         return self._judge()
 
     def afresh(self) -> None:

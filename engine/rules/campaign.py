@@ -23,6 +23,17 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Machines:
+    """What is done when no person answers. `mode`: off (nobody looks), hangup, message, continue."""
+
+    mode: str = "off"
+    material_id: int = 0  # what is left after the beep,
+    text: str = ""  # or these words
+    beep_wait_s: float = 4.0  # of silence after the greeting; then the message begins without a beep
+    purpose: str = ""  # what a call-screening assistant is told, once
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """What is to be done, not how far it has come. Limits: 0 means none."""
 
@@ -44,6 +55,7 @@ class Campaign:
     record: bool = True
     start_at: datetime | None = None
     variants: tuple[tuple[int, float], ...] = ()  # (scenario, share)
+    amd: Machines = Machines()
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])  # for whoever talks; the dialler passes it on
 
     def zone(self, contact_zone: str) -> str:
@@ -82,7 +94,18 @@ def read(
         max_call_s=max_call_s,
         record=bool(row.get("record", True)),
         start_at=start_at,
+        amd=_machines(row.get("amd") or {}),
         variants=tuple((int(v["scenario_id"]), float(v["share"])) for v in row.get("variants") or ()),
+    )
+
+
+def _machines(raw: Mapping[str, Any]) -> Machines:
+    return Machines(
+        mode=str(raw.get("mode") or "off"),
+        material_id=int(raw.get("material_id") or 0),
+        text=str(raw.get("text") or ""),
+        beep_wait_s=float(raw.get("beep_wait_s") or 4.0),
+        purpose=str(raw.get("purpose") or ""),
     )
 
 
