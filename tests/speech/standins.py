@@ -108,7 +108,7 @@ async def service(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
     """A speech service on loopback; gives its address."""
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
