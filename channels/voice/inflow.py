@@ -1,6 +1,6 @@
 """What the subscriber sends, in order and in real time, whatever bursts and gaps it comes in.
 
-feed, press ─▶ [≤ 10 s] ─▶ next          tick ─▶ silence for frames that did not come
+feed, press ─▶ [≤ 10 s] ─▶ async for         tick ─▶ silence for frames that did not come
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ class Inflow:
             self.lost_frames += 1
             return
         self._given += 1
-        if self._hand(frame):
-            return
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():  # or who waited was cancelled
+                waiter.set_result(frame)
+                return
         queue = self._queue
         if len(queue) >= QUEUED_FRAMES:
             queue.popleft()
@@ -49,7 +53,12 @@ class Inflow:
 
     def press(self, key: str) -> None:
         digit = KEYS.get(key)
-        if digit is not None and len(self._queue) < 2 * QUEUED_FRAMES and not self._hand(digit):
+        if digit is None or len(self._queue) >= 2 * QUEUED_FRAMES:
+            return
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(digit)
+        else:
             self._queue.append(digit)
 
     def tick(self, now: float, punctual: bool) -> None:
@@ -67,8 +76,11 @@ class Inflow:
         if waiter is not None and not waiter.done():
             waiter.set_exception(StopAsyncIteration())
 
-    def next(self) -> asyncio.Future[bytes | Digit]:
-        """No coroutine, and no queue where somebody waits: there are fifty of them a second for each call."""
+    def __aiter__(self) -> Inflow:
+        return self
+
+    def __anext__(self) -> asyncio.Future[bytes | Digit]:
+        """No coroutine, and no queue where somebody waits: there are fifty of these a second for each call."""
         item: asyncio.Future[bytes | Digit] = asyncio.get_running_loop().create_future()
         if self._queue:
             item.set_result(self._queue.popleft())
@@ -77,14 +89,3 @@ class Inflow:
         else:
             self._waiter = item
         return item
-
-    def _hand(self, item: bytes | Digit) -> bool:
-        """Give it to who waits for it, if anybody does."""
-        waiter = self._waiter
-        if waiter is None:
-            return False
-        self._waiter = None
-        if waiter.done():  # who waited was cancelled
-            return False
-        waiter.set_result(item)
-        return True

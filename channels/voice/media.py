@@ -11,7 +11,7 @@ comes again. What a broken link had not yet played is kept, and said over the ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 from channels.voice.inflow import FRAME_S, QUEUED_FRAMES, Inflow
 from channels.voice.outflow import Link, Outflow
@@ -76,10 +76,7 @@ class Stream:
     # --- the port ---------------------------------------------------------------------------------------------------
 
     def __aiter__(self) -> AsyncIterator[bytes | Digit]:
-        return self
-
-    def __anext__(self) -> Awaitable[bytes | Digit]:
-        return self._in.next()
+        return self._in
 
     async def write(self, pcm: bytes) -> None:
         if pcm and not self._ended:
