@@ -121,7 +121,7 @@ async def test_an_idle_flush_sends_nothing() -> None:
 async def passed(stream: Stream, frames: int) -> None:
     """So much time, as the stream itself counts it."""
     for _ in range(frames):
-        await anext(stream)
+        await anext(aiter(stream))
 
 
 async def test_silence_lies_ready_while_nothing_is_said_and_keeps_no_prompt_waiting() -> None:
