@@ -23,6 +23,7 @@ from engine.store.tables import (
     CampaignContact,
     CampaignTotals,
     CampaignZone,
+    Material,
     Number,
     Project,
     Scenario,
@@ -32,8 +33,10 @@ from engine.store.tables import (
 SETTINGS = (
     *("name", "scenario_id", "segment_ids", "blacklist_ids", "numbers", "max_goals", "max_spend"),
     *("answer_timeout_s", "action_timeout_s", "retry", "carousel", "speed_per_hour", "max_concurrent"),
-    *("operators", "schedule", "variants", "record", "start_at"),
+    *("operators", "schedule", "variants", "record", "amd", "start_at"),
 )
+
+SAYABLE = ("tts", "audio")  # kinds of material
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,9 @@ async def _check(session: AsyncSession, project_id: int, settings: Mapping[str, 
         paths = {ident: f"/{column}/{n}" for n, ident in enumerate(settings.get(column, ()))}
         known = select(Segment.id).filter_by(**mine_of).where(Segment.id.in_(list(paths)), Segment.kind.in_(kinds))
         await must(paths, known, what)
+    if left := (settings.get("amd") or {}).get("material_id"):
+        sayable = select(Material.id).filter_by(**mine_of).where(Material.id == left, Material.kind.in_(SAYABLE))
+        await must({left: "/amd/material_id"}, sayable, "material that can be said")
     numbers = {number: f"/numbers/{n}" for n, number in enumerate(settings.get("numbers", ()))}
     known_numbers = select(Number.number).where(Number.number.in_(list(numbers)), usable(project_id))
     await must(numbers, known_numbers, "rented number")

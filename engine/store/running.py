@@ -116,7 +116,7 @@ def as_api(row: Campaign, timezone: str) -> Mapping[str, Any]:
             for name in (
                 *("id", "project_id", "name", "scenario_id", "segment_ids", "blacklist_ids", "numbers"),
                 *("answer_timeout_s", "action_timeout_s", "retry", "carousel", "speed_per_hour", "max_concurrent"),
-                *("operators", "variants", "record"),
+                *("operators", "variants", "record", "amd"),
             )
         },
         "limits": {"max_goals": row.max_goals, "max_spend": row.max_spend},

@@ -34,6 +34,7 @@ class Campaign(Table):
     schedule: Mapped[dict[str, Any]] = mapped_column(default=dict)  # start_at, timezone, local_to, windows
     variants: Mapped[list[Any]] = mapped_column(default=list)
     record: Mapped[bool] = mapped_column(default=True)
+    amd: Mapped[dict[str, Any]] = mapped_column(default=dict)  # mode, material_id, text, beep_wait_s, purpose
     state: Mapped[str] = mapped_column(default="draft", index=True)  # ... scheduled running paused stopped finished
     pause_reason: Mapped[Empty]
     archived: Mapped[No]

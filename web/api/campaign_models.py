@@ -61,6 +61,27 @@ class Variant(Given):
     share: Annotated[float, Field(gt=0, lt=1)]
 
 
+class MachineRules(Given):
+    """What is done when no person answers: nobody looks (`off`), `hangup`, leave a `message` after the beep, or
+    `continue` with the scenario. In all but the first the call's result is `answering_machine`, for `retry` to use."""
+
+    mode: Literal["off", "hangup", "message", "continue"] = "off"
+    material_id: Id | None = Field(default=None, description="The message; or `text`")
+    text: Annotated[str, Field(max_length=2000)] = ""
+    beep_wait_s: Annotated[float, Field(ge=0.5, le=20)] = Field(
+        default=4.0, description="Silence after the greeting; then the message begins without a beep"
+    )
+    purpose: Annotated[str, Field(max_length=500)] = Field(
+        default="", description="What a call-screening assistant is told, once; then a person is waited for"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_message(self) -> MachineRules:
+        if self.mode == "message" and self.material_id is None and not self.text.strip():
+            raise ValueError("the mode message needs `material_id` or `text`")
+        return self
+
+
 class CampaignFields(Given):
     """What a person chooses about a campaign."""
 
@@ -80,6 +101,7 @@ class CampaignFields(Given):
     schedule: Schedule = Schedule()
     variants: Annotated[list[Variant], Field(max_length=10)] = []
     record: bool = True
+    amd: MachineRules = MachineRules()
 
     @model_validator(mode="after")
     def _shares(self) -> CampaignFields:
@@ -111,6 +133,7 @@ class CampaignPatch(Given):
     schedule: Schedule | None = None
     variants: Annotated[list[Variant], Field(max_length=10)] | None = None
     record: bool | None = None
+    amd: MachineRules | None = None
 
 
 class ScheduleOut(Told):
@@ -183,6 +206,7 @@ class CampaignOut(Told):
     schedule: ScheduleOut
     variants: list[Variant]
     record: bool
+    amd: MachineRules
     why: WhyOut | None = Field(description="Null unless this engine runs the campaign")
     progress: Progress
     totals: Totals
