@@ -23,6 +23,7 @@ from engine.store.tables import User
 from tests.fakes import FakeRobot
 from web import auth
 from web.app import make_app, serve
+from web.ask import Voices
 
 NUMBERS = ("+74950000001", "+74950000002", "+74950000003")
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -190,9 +191,9 @@ async def store(settings: Settings, template: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, store: Store) -> AsyncGenerator[World]:
+async def serving(settings: Settings, store: Store, voices: Voices | None = None) -> AsyncGenerator[World]:
     robot, clock = FakeRobot(), HandClock()
-    app = make_app(settings, store, robot, clock=clock)
+    app = make_app(settings, store, robot, clock=clock, voices=voices)
     async with serve(app, "127.0.0.1", 0) as port:
         base = f"http://127.0.0.1:{port}"
         async with ClientSession() as http, http.get(base + "/api/v1/openapi.json") as answer:

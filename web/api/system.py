@@ -98,7 +98,7 @@ async def voices(ask: Ask) -> PageOf[VoiceOut]:
     return PageOf(items=[VoiceOut(name=name, language=language) for name, language in known], next=None)
 
 
-@routes.post("/voices/preview", "Hear a text", scope="write", produces=("audio/wav",), errors=(503,))
+@routes.post("/voices/preview", "Hear a text", scope="write", produces=("audio/wav",), errors=(404, 503))
 async def preview(ask: Ask, body: Preview) -> web.Response:
     if ask.parts.voices is None:
         raise StoreDown(ask.say("no_robot"))
