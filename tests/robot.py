@@ -143,9 +143,10 @@ class Robot:
         """The process of its Asterisk; 0: there is none."""
         return process_of(b"-C", str(self.settings.data_dir / "asterisk").encode())
 
-    def workers(self, module: str) -> list[int]:
-        """Its processes that run this module."""
-        return [pid for pid in below(self.pid) if module.encode() in b" ".join(_cmdline(pid))]
+    def helpers(self, module: str = "_worker", *, everybodys: bool = False) -> set[int]:
+        """Its processes that run such a module; `everybodys`: also those whose engine is dead."""
+        pids = processes() if everybodys else below(self.pid)
+        return {pid for pid in pids if module.encode() in b" ".join(_cmdline(pid))}
 
     def log(self) -> str:
         return (self.folder / "robot.log").read_text("utf-8", "replace")
@@ -402,12 +403,15 @@ def below(pid: int) -> list[int]:
 
 def process_of(*words: bytes) -> int:
     """A process whose command line has all of these; 0: none."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            said = b" ".join(_cmdline(int(entry.name)))
-            if all(word in said for word in words) and b"-rx" not in said:
-                return int(entry.name)
+    for pid in processes():
+        said = b" ".join(_cmdline(pid))
+        if all(word in said for word in words) and b"-rx" not in said:
+            return pid
     return 0
+
+
+def processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def cpu_s(pid: int) -> float:

@@ -180,13 +180,14 @@ class Ami:
             try:
                 await self._serve()
             except* (OSError, EOFError, ChannelDown, ValueError, asyncio.LimitOverrunError) as group:
-                reason = _told(group)
+                reason = _told(_first(group))
                 new = reason != self.reason
                 self.reason = reason
                 if new:
                     log.warning("manager link is down", extra={"reason": reason})
                     if not self.up:
                         self._on_state(False)
+                self.refused = isinstance(_first(group), Refused)
             if self.up:
                 pause = FIRST_PAUSE_S
                 self._turn(False)
@@ -221,11 +222,9 @@ class Ami:
         try:
             await self._ask("Login", (("Username", username), ("Secret", secret)), "", "", DEADLINE_S)
         except Refused as error:
-            self.refused = True
             raise Refused(
                 f"Asterisk refused the login ({error}): check asterisk.ami.username and asterisk.ami.secret_file"
             ) from None
-        self.refused = False
         try:
             async with asyncio.timeout(BOOT_S):
                 await self._booted.wait()
@@ -263,10 +262,11 @@ class Ami:
         self._on_state(up)
 
 
-def _told(group: BaseExceptionGroup[BaseException]) -> str:
-    first = group.exceptions[0]
-    if isinstance(first, BaseExceptionGroup):
-        return _told(first)
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _told(first: BaseException) -> str:
     if isinstance(first, TimeoutError):
         return "no answer in time"
     if isinstance(first, EOFError):
