@@ -1,6 +1,6 @@
-"""Sound as numbers: files in, telephone PCM out; levels, tones, G.711 and the peaks that a waveform is drawn from.
+"""Sound as numbers: files in, telephone PCM out; tones, G.711 and the peaks that a waveform is drawn from.
 
-    wav mp3 ogg flac ─▶ read ─▶ mono, 8 kHz, 16 bit ─▶ Sound ─▶ level, peaks, alaw…
+    wav mp3 ogg flac ─▶ read ─▶ mono, 8 kHz, 16 bit ─▶ Sound ─▶ peaks, alaw…
 
 Pure numpy, no loop of Python over samples, nothing asynchronous: call the heavy ones (`read`, `peaks`) in a thread.
 """
@@ -173,23 +173,6 @@ def rms_dbfs(pcm: bytes) -> float:
     wave = samples(pcm)
     power = float(np.mean(wave * wave)) if wave.size else 0.0
     return 10 * float(np.log10(power)) if power > 0 else float("-inf")
-
-
-def level(sound: Sound, *, dbfs: float = -22.0, peak_dbfs: float = -3.0, most_db: float = 30.0) -> Sound:
-    """The same sound brought to one loudness: the mean of its spoken parts is `dbfs`, no peak is above `peak_dbfs`.
-
-    Silence stays silence, and nothing is raised by more than `most_db`.
-    """
-    wave = samples(sound.pcm)
-    if not wave.size or not np.any(wave):
-        return sound
-    frame = RATE // 50
-    whole = wave[: wave.size // frame * frame].reshape(-1, frame)
-    powers = np.mean(whole * whole, axis=1) if whole.size else np.array([np.mean(wave * wave)])
-    spoken = powers[powers > powers.max() * 1e-3]  # within 30 dB of the loudest frame
-    gain = 10 ** (dbfs / 20) / np.sqrt(np.mean(spoken) + 1e-12)
-    gain = min(gain, 10 ** (most_db / 20), 10 ** (peak_dbfs / 20) / float(np.abs(wave).max()))
-    return Sound(to_pcm(wave * np.float32(gain)))
 
 
 def peaks(pcm: bytes, buckets: int = 400) -> list[int]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine import audio
 from engine.errors import InputError
-from engine.model import FRAME_BYTES, RATE, Sound
+from engine.model import FRAME_BYTES, RATE
 
 
 def wave(seconds: float = 0.5, rate: int = RATE, hz: float = 440.0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -122,23 +122,6 @@ def test_anything_is_either_sound_or_an_error_in_words(data: bytes) -> None:
         assert str(error)
     else:
         assert sound.pcm
-
-
-# --- level ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("loudness", [-45.0, -30.0, -12.0])
-def test_level_makes_all_equally_loud(loudness: float) -> None:
-    quiet_then_loud = audio.silence(0.5).pcm + audio.tone(500, 1.0, dbfs=loudness).pcm
-    levelled = audio.level(Sound(quiet_then_loud))
-    assert audio.rms_dbfs(levelled.pcm[RATE:]) == pytest.approx(-22, abs=0.3)
-
-
-def test_level_never_clips_and_leaves_silence_alone() -> None:
-    click = Sound(audio.to_pcm(np.r_[np.zeros(4000), 0.9, np.full(4000, 0.001)]))
-    assert np.abs(audio.samples(audio.level(click, dbfs=-6.0).pcm)).max() <= 10 ** (-3 / 20) + 1e-3
-    assert audio.level(audio.silence(0.1)) == audio.silence(0.1)
-    assert audio.level(Sound(b"")) == Sound(b"")
 
 
 def test_peaks() -> None:
