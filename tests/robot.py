@@ -17,7 +17,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from engine.demo import voices
 from engine.store import migrate, open_store
 from engine.store.tables import CampaignContact
 from tests.asterisk import LOOPBACK, free_ports, installed, laid_over, tones
+from tests.processes import DOZVON, below, cmdline, command, environment, process_of, processes
 from web.auth import hash_password, new_token
 
 NUMBER = "+74950000001"
@@ -44,8 +44,6 @@ RINGERS = tuple(f"+7495000{n}" for n in ("1357", "2468", "3579"))  # of call pas
 EMAIL, PASSWORD = "live@example.org", "correct horse battery staple"
 READY_S = 60.0
 LOOK_S = 0.05
-DOZVON = (sys.executable, "-m", "engine")
-ROOT = Path(__file__).resolve().parent.parent
 
 # Somebody presses 1, or nothing.
 KEYS: Mapping[str, Any] = {
@@ -146,7 +144,7 @@ class Robot:
     def helpers(self, module: str = "_worker", *, everybodys: bool = False) -> set[int]:
         """Its processes that run such a module; `everybodys`: also those whose engine is dead."""
         pids = processes() if everybodys else below(self.pid)
-        return {pid for pid in pids if module.encode() in b" ".join(_cmdline(pid))}
+        return {pid for pid in pids if module.encode() in b" ".join(cmdline(pid))}
 
     def log(self) -> str:
         return (self.folder / "robot.log").read_text("utf-8", "replace")
@@ -357,76 +355,3 @@ async def _by_hand(folder: Path) -> str:
     (folder / "password").write_text(PASSWORD, "utf-8")
     await command(folder, "user", "create", EMAIL, "--admin", "--password-file", "password")
     return await command(folder, "token", "create", EMAIL, "--scopes", "read,write,call_password")
-
-
-async def command(folder: Path, *words: str) -> str:
-    """What `dozvon WORDS…` said in that folder. Raises RuntimeError if it failed."""
-    code, out, err = await dozvon(folder, *words)
-    if code:
-        raise RuntimeError(f"dozvon {' '.join(words)}: {err}")
-    return out.strip()
-
-
-async def dozvon(folder: Path, *words: str, within_s: float = 60.0) -> tuple[int, str, str]:
-    """`dozvon WORDS…` in that folder: its exit code, what it said, what it complained of."""
-    process = await asyncio.create_subprocess_exec(
-        *DOZVON, *words,
-        cwd=folder, env=environment(), stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(within_s):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-# --- processes ----------------------------------------------------------------------------------------------------
-
-
-def below(pid: int) -> list[int]:
-    """All processes that this one started, and theirs."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    return found + [deeper for child in found for deeper in below(child)]
-
-
-def process_of(*words: bytes) -> int:
-    """A process whose command line has all of these; 0: none."""
-    for pid in processes():
-        said = b" ".join(_cmdline(pid))
-        if all(word in said for word in words) and b"-rx" not in said:
-            return pid
-    return 0
-
-
-def processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time of this process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _cmdline(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []

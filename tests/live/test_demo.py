@@ -12,7 +12,7 @@ import soundfile  # type: ignore[import-untyped]
 
 from channels.voice import pstn
 from engine.demo import SUBSCRIBERS
-from tests.robot import dozvon
+from tests.processes import dozvon
 
 pytestmark = pytest.mark.live
 

@@ -16,7 +16,8 @@ import yaml
 
 from tests.asterisk import LOOPBACK, free_ports, live_network
 from tests.postgres import Postgres, server
-from tests.robot import NUMBER, RINGERS, Refused, Robot, dozvon, live_robot
+from tests.processes import dozvon
+from tests.robot import NUMBER, RINGERS, Refused, Robot, live_robot
 
 pytestmark = pytest.mark.live
 
