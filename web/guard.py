@@ -15,12 +15,14 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from web.metrics import METRICS
 
 log = logging.getLogger(__name__)
 
 HEADER_S = 4.5
+HEAD = 16_384  # bytes by which it is seen that something is no request
 IDLE_S = 75.0
 STALLED_S = 30.0  # a client that does not read what it asked for
 LINGER_S = 2.0
@@ -61,9 +63,19 @@ class GuardedConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy and self._late is None:
+        if self._busy:
+            super().data_received(data)
+            return
+        if self._late is None:
             self._expect()
-        super().data_received(data)
+        # aiohttp keeps every block that it cannot read, in the error that tells of it, until the garbage is collected.
+        for block in (data[:HEAD], data[HEAD:]):
+            if block and not self._unreadable():
+                super().data_received(block)
+
+    def _unreadable(self) -> bool:
+        """What has come is no request; that is going to be answered, and nothing more is listened to."""
+        return any(isinstance(message, _ErrInfo) for message, _ in self._messages)
 
     def begun(self) -> None:
         self._busy = True
