@@ -77,6 +77,10 @@ async def test_changing_a_campaign_shows_and_keeps_what_it_was(world: World, web
     assert after.name == "Зима"
     for name in ("schedule", "start_at", "variants", "retry", "max_spend", "numbers", "record", "segment_ids"):
         assert getattr(after, name) == getattr(before, name), name
+    machines = {"amd.mode": "message", "amd.text": "Перезвоните нам"}
+    assert (await web.post("/campaigns/1/edit", campaign(shop, **machines | {"amd.text": ""}))).status == 422
+    await web.done("/campaigns/1/edit", campaign(shop, name="Зима", **machines))
+    assert (await web.get("/campaigns/1/edit")).field("amd.text") == "Перезвоните нам"
     copied = await web.done("/campaigns/1/copy")
     assert copied.field("name") == "Зима (копия)"
 

@@ -37,7 +37,7 @@ def fresh(zone: str) -> dict[str, object]:
     return {
         "answer_timeout_s": 27, "action_timeout_s": 7, "retry.attempts": 2, "retry.interval_s": 600,
         "retry.on": ["no_answer", "busy", "unreachable"], "speed_per_hour": 600, "max_concurrent": 10,
-        "limits.max_goals": 0, "limits.max_spend": 0, "record": "on",
+        "limits.max_goals": 0, "limits.max_spend": 0, "amd.mode": "off", "record": "on",
         "schedule.timezone": zone, "schedule.local_to": "subscriber",
         "schedule.windows.0.days": [1, 2, 3, 4, 5], "schedule.windows.0.from": "10:00",
         "schedule.windows.0.to": "20:00",
@@ -58,6 +58,7 @@ def filled(campaign: CampaignOut) -> dict[str, object]:
     values["limits.max_spend"] = f"{plain['limits']['max_spend'] / 100:g}"
     values |= {"carousel": ["on"] * plain["carousel"], "record": ["on"] * plain["record"]}
     values |= {"schedule.timezone": schedule["timezone"], "schedule.local_to": schedule["local_to"]}
+    values |= {"amd.mode": plain["amd"]["mode"], "amd.text": plain["amd"]["text"]}
     if schedule["start_at"]:
         values["schedule.start_at"] = (
             f"{schedule['start_at'].astimezone(ZoneInfo(schedule['timezone'])):%Y-%m-%dT%H:%M}"
@@ -80,6 +81,8 @@ def gathered(typed: Typed) -> tuple[dict[str, Any], dict[str, object]]:
     body.setdefault("retry", {}).setdefault("on", [])
     for name in ("segment_ids", "blacklist_ids", "numbers"):
         body.setdefault(name, [])
+    if "amd.mode" in typed:
+        body["amd"] = {"mode": typed["amd.mode"][0], "text": typed.get("amd.text", [""])[0]}
     schedule = body.setdefault("schedule", {})
     if "start_at" in schedule:
         schedule["start_at"] = _moment(schedule["start_at"], schedule.get("timezone", ""))
@@ -156,9 +159,11 @@ async def change(page: Page, campaign_id: int) -> web.StreamResponse:
     campaign = await campaigns.get(page.ask, campaign_id)
     await page.enter(campaign.project_id)
     body, shown = gathered(await page.typed())
+    if "amd" in body:  # the form shows a part of it
+        body["amd"] = campaign.amd.model_dump() | body["amd"]
     try:
         whole = forms.validated(NewCampaign, body, page.language)
-        given = whole.model_dump(by_alias=True, exclude={"operators"})
+        given = whole.model_dump(by_alias=True, include=set(body))  # what the form does not show stays
         await campaigns.patch(page.ask, campaign_id, forms.validated(CampaignPatch, given, page.language))
     except InputError as error:
         return await _form(page, campaign.project_id, Form(shown, page.problems(error)), 422, campaign=campaign)

@@ -102,6 +102,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     },
     "part": {
         "database": N_("Database"),
+        "asterisk": N_("Asterisk"),
         "telephony": N_("Telephony"),
         "recogniser": N_("Speech recognition"),
         "synthesizer": N_("Voices"),

@@ -43,7 +43,9 @@ def percent(language: str, share: float) -> str:
 
 
 def money(language: str, minor: int | None, currency: str = "RUB") -> str:
-    return MINUS if minor is None else numbers.format_currency(minor / 100, currency, locale=language)
+    return (
+        MINUS if minor is None else numbers.format_currency(minor / 100, currency, "#,##0.00\u00a0¤", locale=language)
+    )
 
 
 def lasting(_language: str, ms: int | None) -> str:

@@ -74,7 +74,7 @@ function player(box) {
       const to = Math.max(from + 1, Math.floor(((n + 1) * peaks.length) / count));
       const loud = Math.max(...peaks.slice(from, to)) / 100;
       const tall = Math.max(1, Math.sqrt(loud) * most * 2);
-      pen.globalAlpha = n * gap <= played ? 1 : 0.42;
+      pen.globalAlpha = n * gap <= played ? 1 : 0.5;
       pen.fillRect(n * gap, middle - tall / 2, Math.max(1, gap - 1), tall);
     }
     pen.globalAlpha = 1;
