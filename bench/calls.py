@@ -95,9 +95,9 @@ async def measure(robot: Robot, folder: Path, count: int, *, hold_s: float = HOL
     async with standing(robot, folder, count - PHONES, hold_s=hold_s) as load, AsyncExitStack() as stack:
         talks = [await stack.enter_async_context(_phone(robot, n).call()) for n in range(PHONES)]
         await asyncio.sleep(load.full_in())
-        before, lag_before, first = used(robot), await lag(robot), [len(talk.packets) for talk in talks]
+        before, lag_before, first = used(robot), await lag(robot), [len(talk.sound.packets) for talk in talks]
         await asyncio.sleep(hold_s)
-        after, lag_after, last = used(robot), await lag(robot), [len(talk.packets) for talk in talks]
+        after, lag_after, last = used(robot), await lag(robot), [len(talk.sound.packets) for talk in talks]
         memory_mb = rss_mb(robot.process.pid)
         dropped = sum(talk.ended.is_set() for talk in talks)
     gaps = [gap for talk, a, b in zip(talks, first, last, strict=True) for gap in talk.gaps_ms()[a:b]]
@@ -149,7 +149,7 @@ async def standing(robot: Robot, folder: Path, count: int, *, hold_s: float) -> 
 
 def _phone(robot: Robot, n: int) -> Phone:
     phone = robot.phone(f"+7901000{n:04d}")
-    phone.noise = sipp.packets(sipp.noise(n))
+    phone.sound.noise = sipp.packets(sipp.noise(n))
     return phone
 
 

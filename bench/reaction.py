@@ -108,31 +108,31 @@ async def _converse(robot: Robot, n: int, rounds: int, answer: bytes, found: Rea
 
 
 async def _key(talk: Talk, found: Reactions) -> None:
-    phone = talk.phone
-    phone.pressed_at = 0.0
-    phone.press("1")
-    while not phone.pressed_at:  # noqa: ASYNC110 - it is let go by the clock
+    sound = talk.sound
+    sound.pressed_at = 0.0
+    sound.press("1")
+    while not sound.pressed_at:  # noqa: ASYNC110 - it is let go by the clock
         await asyncio.sleep(0.005)
-    found.key.append(1000 * (await talk.until_sound(phone.pressed_at, 3.0) - phone.pressed_at))
+    found.key.append(1000 * (await talk.until_sound(sound.pressed_at, 3.0) - sound.pressed_at))
     await talk.until_quiet(0.3)
 
 
 async def _interrupt(talk: Talk, answer: bytes, after_s: float, found: Reactions) -> None:
-    phone = talk.phone
+    sound = talk.sound
     pressed = now()
-    phone.press("2")
+    sound.press("2")
     await talk.until_sound(pressed, 3.0)
     await asyncio.sleep(after_s)
-    phone.spoken_from = 0.0
-    phone.speak(answer)
+    sound.spoken_from = 0.0
+    sound.speak(answer)
     await asyncio.sleep(len(answer) / 16000 + 1.5)
-    hushed = talk.last_sound(phone.spoken_from, QUIET_S)
+    hushed = talk.last_sound(sound.spoken_from, QUIET_S)
     assert hushed is not None
     well = talk.first_sound(hushed + QUIET_S / 2)
     if well is None:
         raise TimeoutError("it was not understood")
-    found.hushed.append(1000 * (hushed - phone.spoken_from))
-    found.answer.append(1000 * (well - phone.spoken_until))
+    found.hushed.append(1000 * (hushed - sound.spoken_from))
+    found.answer.append(1000 * (well - sound.spoken_until))
     await talk.until_quiet(0.3)
 
 

@@ -28,6 +28,7 @@ SAMPLES = 160
 LOUD = 500  # of 32767: above this a packet is sound
 TELEPHONE_EVENT = 101
 KEYS = "0123456789*#"
+SILENCE = audio.encode(bytes(2 * SAMPLES), "alaw")
 HELD_S = 0.1  # a key: shorter ones Asterisk makes longer
 SO_TIMESTAMPNS = 35
 ANSWER_S = 15.0
@@ -49,17 +50,120 @@ class Key:
     packets: int = 0
 
 
+class Sound:
+    """The call's RTP: A-law in real time, silence unless something is said; packets that come, with their moments."""
+
+    def __init__(self) -> None:
+        self.more = asyncio.Event()
+        self.packets: list[Packet] = []
+        self.remote: tuple[str, int] | None = None
+        self.noise: list[bytes] = []  # looped instead of silence, if any
+        self.spoken_until = 0.0  # CLOCK_REALTIME: when the last packet of what was spoken went out
+        self.spoken_from = 0.0
+        self.pressed_at = 0.0  # when the last key was let go
+        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rtp.bind((HOST, 0))
+        self._rtp.setblocking(False)
+        self._rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._voice: list[bytes] = []
+        self._keys: list[str] = []
+        self._key: Key | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._rtp.getsockname()[1])
+
+    def speak(self, pcm: bytes) -> None:
+        """Say this, from the next packet on."""
+        pcm = audio.padded(pcm)
+        self._voice += [audio.encode(pcm[i : i + 2 * SAMPLES], "alaw") for i in range(0, len(pcm), 2 * SAMPLES)]
+
+    def press(self, key: str) -> None:
+        self._keys.append(key)
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncGenerator[None]:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._rtp.fileno(), self._received)
+        sending = asyncio.create_task(self._sending(), name="rtp")
+        try:
+            yield
+        finally:
+            sending.cancel()
+            loop.remove_reader(self._rtp.fileno())
+
+    def wake(self) -> None:
+        """Whoever waits for packets looks again."""
+        self.more.set()
+        self.more = asyncio.Event()
+
+    def close(self) -> None:
+        self._rtp.close()
+
+    def _received(self) -> None:
+        while True:
+            try:
+                data, control, _, _ = self._rtp.recvmsg(2048, 128)
+            except BlockingIOError:
+                break
+            if len(data) < 12 + SAMPLES or data[1] & 0x7F != 8:
+                continue
+            seconds, nanos = struct.unpack("qq", control[0][2][:16])
+            peak = int(np.abs(audio.samples(audio.decode(data[12:], "alaw"))).max() * 32768)
+            self.packets.append(Packet(seconds + nanos / 1e9, struct.unpack_from("!H", data, 2)[0], peak))
+        self.wake()
+
+    async def _sending(self) -> None:
+        loop = asyncio.get_running_loop()
+        sequence, stamp, source = random.getrandbits(15), random.getrandbits(31), random.getrandbits(32)
+        due, n = loop.time(), 0
+        while True:
+            if self._key is None and self._keys:
+                self._key = Key(self._keys.pop(0), stamp)
+            if self._key is not None:
+                sequence = self._press(self._key, sequence, source)
+            else:
+                self._out(8, sequence, stamp, source, self._next(n))
+            sequence, stamp, n = (sequence + 1) & 0xFFFF, (stamp + SAMPLES) & 0xFFFFFFFF, n + 1
+            due += PACKET_S
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _next(self, n: int) -> bytes:
+        if self._voice:
+            if not self.spoken_from:
+                self.spoken_from = now()
+            payload = self._voice.pop(0)
+            self.spoken_until = now()
+            return payload
+        return self.noise[n % len(self.noise)] if self.noise else SILENCE
+
+    def _press(self, key: Key, sequence: int, source: int) -> int:
+        """RFC 4733: a packet each 20 ms while the key is held, its end three times."""
+        key.packets += 1
+        end = key.packets * PACKET_S >= HELD_S
+        for _ in range(3 if end else 1):
+            event = struct.pack("!BBH", KEYS.index(key.name), (end << 7) | 10, key.packets * SAMPLES)
+            self._out(TELEPHONE_EVENT, sequence, key.stamp, source, event)
+            sequence = (sequence + 1) & 0xFFFF
+        if end:
+            self.pressed_at, self._key = now(), None
+        return sequence
+
+    def _out(self, kind: int, sequence: int, stamp: int, source: int, payload: bytes) -> None:
+        if self.remote is not None:
+            self._rtp.sendto(struct.pack("!BBHII", 0x80, kind, sequence, stamp, source) + payload, self.remote)
+
+
 @dataclass
 class Talk:
     """An answered call."""
 
-    phone: Phone
-    packets: list[Packet] = field(default_factory=list)
+    sound: Sound
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def gaps_ms(self) -> list[float]:
         """Between one packet and the next."""
-        times = [packet.at for packet in self.packets]
+        times = [packet.at for packet in self.sound.packets]
         return [(b - a) * 1000 for a, b in zip(times, times[1:], strict=False)]
 
     def first_sound(self, after: float) -> float | None:
@@ -77,7 +181,7 @@ class Talk:
         return last
 
     def _since(self, after: float) -> Iterator[Packet]:
-        return islice(self.packets, bisect_right(self.packets, after, key=lambda packet: packet.at), None)
+        return islice(self.sound.packets, bisect_right(self.sound.packets, after, key=lambda packet: packet.at), None)
 
     async def until_sound(self, after: float, limit_s: float = 10.0) -> float:
         async with asyncio.timeout(limit_s):
@@ -85,23 +189,23 @@ class Talk:
                 found = self.first_sound(after)
                 if found is not None:
                     return found
-                await self.phone.more.wait()
+                await self.sound.more.wait()
 
     async def until_quiet(self, quiet_s: float, limit_s: float = 20.0) -> float:
         """Wait until nothing loud has come for so long; the moment of the last loud packet."""
         async with asyncio.timeout(limit_s):
             while True:
-                loud = next((p.at for p in reversed(self.packets) if p.peak > LOUD), None)
-                if loud is not None and self.packets[-1].at - loud >= quiet_s:
+                loud = next((p.at for p in reversed(self.sound.packets) if p.peak > LOUD), None)
+                if loud is not None and self.sound.packets[-1].at - loud >= quiet_s:
                     return loud
-                await self.phone.more.wait()
+                await self.sound.more.wait()
 
 
 class Phone(asyncio.DatagramProtocol):
-    """One SIP user agent with one call. Sends A-law in real time: silence unless it speaks."""
+    """One SIP user agent with one call."""
 
     def __init__(self, robot: tuple[str, int], number: str, caller: str) -> None:
-        self.more = asyncio.Event()
+        self.sound = Sound()
         self._robot = robot
         self._number, self._caller = number, caller
         self._id = f"{random.getrandbits(64):x}"
@@ -111,25 +215,10 @@ class Phone(asyncio.DatagramProtocol):
         self._answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._talk: Talk | None = None
         self._sip: asyncio.DatagramTransport | None = None
-        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._rtp.bind((HOST, 0))
-        self._rtp.setblocking(False)
-        self._rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._remote: tuple[str, int] | None = None
-        self._voice: list[bytes] = []
-        self._keys: list[str] = []
-        self._silence = audio.encode(bytes(2 * SAMPLES), "alaw")
-        self.noise: list[bytes] = []  # looped instead of silence, if any
-        self.spoken_until = 0.0  # CLOCK_REALTIME: when the last packet of what was spoken went out
-        self.spoken_from = 0.0
-        self.pressed_at = 0.0  # when the last key was let go
-        self._key: Key | None = None
-
-    # --- signalling ---------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sip = cast(asyncio.DatagramTransport, transport)
-        port = self._rtp.getsockname()[1]
+        port = self.sound.port
         body = (
             f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n"
             "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n"
@@ -175,7 +264,7 @@ class Phone(asyncio.DatagramProtocol):
         if self._answered.done():
             return
         host, port = re.findall(r"c=IN IP4 (\S+)", text)[0], int(re.findall(r"m=audio (\d+)", text)[0])
-        self._remote = (host, port)
+        self.sound.remote = (host, port)
         self._answered.set_result(None)
 
     def _request(self, method: str, text: str) -> None:
@@ -186,34 +275,19 @@ class Phone(asyncio.DatagramProtocol):
         )
         if method == "BYE" and self._talk is not None:
             self._talk.ended.set()
-            self.more.set()
-
-    # --- sound --------------------------------------------------------------------------------------------------------
-
-    def speak(self, pcm: bytes) -> None:
-        """Say this, from the next packet on."""
-        pcm = audio.padded(pcm)
-        self._voice += [audio.encode(pcm[i : i + 2 * SAMPLES], "alaw") for i in range(0, len(pcm), 2 * SAMPLES)]
-
-    def press(self, key: str) -> None:
-        self._keys.append(key)
+            self.sound.wake()
 
     @asynccontextmanager
     async def call(self) -> AsyncGenerator[Talk]:
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self, local_addr=(HOST, 0))
-        talk = self._talk = Talk(self)
-        sending: asyncio.Task[None] | None = None
+        talk = self._talk = Talk(self.sound)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._answered
-            loop.add_reader(self._rtp.fileno(), self._received)
-            sending = asyncio.create_task(self._sending(), name="rtp")
-            yield talk
+            async with self.sound.flowing():
+                yield talk
         finally:
-            if sending is not None:
-                sending.cancel()
-            loop.remove_reader(self._rtp.fileno())
             if not talk.ended.is_set() and self._to:
                 self._send("BYE", 2)
             await asyncio.sleep(0.02)
@@ -222,62 +296,7 @@ class Phone(asyncio.DatagramProtocol):
     def close(self) -> None:
         if self._sip is not None:
             self._sip.close()
-        self._rtp.close()
-
-    def _received(self) -> None:
-        assert self._talk is not None
-        while True:
-            try:
-                data, control, _, _ = self._rtp.recvmsg(2048, 128)
-            except BlockingIOError:
-                break
-            if len(data) < 12 + SAMPLES or data[1] & 0x7F != 8:
-                continue
-            seconds, nanos = struct.unpack("qq", control[0][2][:16])
-            peak = int(np.abs(audio.samples(audio.decode(data[12:], "alaw"))).max() * 32768)
-            self._talk.packets.append(Packet(seconds + nanos / 1e9, struct.unpack_from("!H", data, 2)[0], peak))
-        self.more.set()
-        self.more = asyncio.Event()
-
-    async def _sending(self) -> None:
-        loop = asyncio.get_running_loop()
-        sequence, stamp, source = random.getrandbits(15), random.getrandbits(31), random.getrandbits(32)
-        due, n = loop.time(), 0
-        while True:
-            if self._key is None and self._keys:
-                self._key = Key(self._keys.pop(0), stamp)
-            if self._key is not None:
-                sequence = self._press(self._key, sequence, source)
-            else:
-                self._out(8, sequence, stamp, source, self._next(n))
-            sequence, stamp, n = (sequence + 1) & 0xFFFF, (stamp + SAMPLES) & 0xFFFFFFFF, n + 1
-            due += PACKET_S
-            await asyncio.sleep(max(0.0, due - loop.time()))
-
-    def _next(self, n: int) -> bytes:
-        if self._voice:
-            if not self.spoken_from:
-                self.spoken_from = now()
-            payload = self._voice.pop(0)
-            self.spoken_until = now()
-            return payload
-        return self.noise[n % len(self.noise)] if self.noise else self._silence
-
-    def _press(self, key: Key, sequence: int, source: int) -> int:
-        """RFC 4733: a packet each 20 ms while the key is held, its end three times."""
-        key.packets += 1
-        end = key.packets * PACKET_S >= HELD_S
-        for _ in range(3 if end else 1):
-            event = struct.pack("!BBH", KEYS.index(key.name), (end << 7) | 10, key.packets * SAMPLES)
-            self._out(TELEPHONE_EVENT, sequence, key.stamp, source, event)
-            sequence = (sequence + 1) & 0xFFFF
-        if end:
-            self.pressed_at, self._key = now(), None
-        return sequence
-
-    def _out(self, kind: int, sequence: int, stamp: int, source: int, payload: bytes) -> None:
-        if self._remote is not None:
-            self._rtp.sendto(struct.pack("!BBHII", 0x80, kind, sequence, stamp, source) + payload, self._remote)
+        self.sound.close()
 
 
 def _header(text: str, name: str) -> str:

@@ -170,7 +170,6 @@ class _Stage:
         self._visits: list[Visit] = []
         self._lines: list[Line] = []
         self._marks: list[Mark] = []
-        self._transferred = False
         self._events = 0
 
     def play(self, fields: Vars, contact_key: str) -> Rehearsal:
