@@ -21,9 +21,11 @@ Render = Callable[[int, Sequence[int], Callable[[int, int], None]], Awaitable[No
 
 
 class Ahead:
-    """`why`: what a campaign waits for; None: it may dial. `changed` is called when that becomes None."""
+    """`why`: what a campaign waits for; None: it may dial. `changed` is called when that becomes None. `filled`: its
+    queue is complete."""
 
-    def __init__(self, render: Render | None, changed: Callable[[], None]) -> None:
+    def __init__(self, render: Render | None, changed: Callable[[], None], *, filled: bool = True) -> None:
+        self.filled = filled
         self._render = render
         self._changed = changed
         self.why: Why | None = None if render is None else Why("rendering", {"done": 0, "total": 0})

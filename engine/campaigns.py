@@ -54,8 +54,7 @@ class Campaigns:
         self._desk = desk
         self._contacts = contacts
         self._store = store
-        self._render = render
-        desk.recogniser_full = recogniser_full
+        desk.recogniser_full, desk.render = recogniser_full, render
         self._singles = SingleCalls(desk)
         self._passwords = CallPasswords(desk, passwords, ring_s)
         self._dialers: dict[int, Dialer] = {}
@@ -177,7 +176,6 @@ class Campaigns:
             self._contacts,
             self._store,
             filled=row.filled,
-            render=self._render,
         )
         self._dialers[row.campaign.id] = dialer
         self._spawn(f"campaign {row.campaign.id}", lambda: self._campaign(dialer))

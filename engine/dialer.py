@@ -10,7 +10,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from engine.ahead import Ahead, Render
+from engine.ahead import Ahead
 from engine.attempt import Attempt, Desk, Job
 from engine.model import CallEnd, Contact, Due, Status
 from engine.ports import Contacts
@@ -73,12 +73,10 @@ class Dialer:
         store: CampaignStore,
         *,
         filled: bool = True,
-        render: Render | None = None,
     ) -> None:
         self.campaign = campaign
         self._why = Why("dialing", {"live": 0})
         self.live: dict[int, tuple[Attempt, datetime]] = {}  # by call: its attempt, the end of its lease
-        self._filled = filled
         self._desk = desk
         self._contacts = contacts
         self._store = store
@@ -87,7 +85,7 @@ class Dialer:
         self._stopping = False
         self._bell = _Bell()
         self._pause_s = FIRST_PAUSE_S
-        self._ahead = Ahead(render, self.nudge)
+        self._ahead = Ahead(desk.render, self.nudge, filled=filled)
 
     # --- from outside -------------------------------------------------------------------------------------------------
 
@@ -106,7 +104,7 @@ class Dialer:
 
     def update(self, campaign: Campaign, *, filled: bool, balance: int | None) -> None:
         """The campaign's row as it is now. Goals and money spent are this dialler's own count."""
-        self.campaign, self._filled, self._stopping = campaign, filled, False
+        self.campaign, self._ahead.filled, self._stopping = campaign, filled, False
         self._purse.top_up(balance)
         self.nudge()
 
@@ -173,7 +171,7 @@ class Dialer:
             tight=self._purse.tight,
             down_until=self._desk.trunks.down_until,
             recogniser_full=self._desk.recogniser_full(),
-            filled=self._filled,
+            filled=self._ahead.filled,
         )
 
     async def _do(self, answer: Answer, group: asyncio.TaskGroup) -> None:
