@@ -19,7 +19,7 @@ from engine.dialer import Dialer
 from engine.errors import NotReached
 from engine.journal import LiveJournal
 from engine.model import DialOrder, Digit, Status, TalkLog
-from engine.ports import Incoming, Line, MediaStream, Progress, TransferEnd, TransferOrder
+from engine.ports import Early, Incoming, Line, MediaStream, Progress, TransferEnd, TransferOrder
 from engine.rules.campaign import Caller, Campaign
 from engine.rules.outcome import Totals
 from engine.rules.pacing import per_hour
@@ -111,7 +111,9 @@ class _Network:
         self.dialled: list[tuple[datetime, str, str]] = []  # when, attempt, phone
         self.live = self.peak = 0
 
-    def dial(self, order: DialOrder, progress: Progress) -> AbstractAsyncContextManager[Line]:
+    def dial(
+        self, order: DialOrder, progress: Progress, early: Early | None = None
+    ) -> AbstractAsyncContextManager[Line]:
         return self._dial(order, progress)
 
     @asynccontextmanager

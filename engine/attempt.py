@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from engine.ahead import Render
 from engine.errors import ChannelDown, NotReached, RecordingLost
 from engine.model import CallEnd, CallEvent, DialOrder, Status, TalkLog
-from engine.ports import Clock, Journal, Line, Progress, VoiceChannel
+from engine.ports import Clock, Early, Journal, Line, Progress, VoiceChannel
 from engine.records import CallStore
 from engine.rules.billing import Tariffs
 from engine.rules.campaign import Caller, Campaign
@@ -126,12 +127,10 @@ class Busy:
         """Has everything ended within so long?"""
         if not self.count:
             return True
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
+        return not self.count
 
 
 @dataclass
@@ -152,6 +151,8 @@ class Desk:
     owned: set[int] = field(default_factory=set)  # rows of `calls` that this engine is going to end
     busy: Busy = field(default_factory=Busy)
     recogniser_full: Callable[[], bool] = lambda: False
+    render: Render | None = None  # makes a campaign's fixed prompts ahead of its calls
+    overhear: Callable[[Job], Early | None] = lambda job: None  # before the answer
     draining: bool = False
 
     async def hang_up(self, call_id: int) -> bool:
@@ -252,7 +253,7 @@ class Attempt:
     def _dial(self, progress: Progress) -> AbstractAsyncContextManager[Line]:
         job = self.job
         order = DialOrder(job.uid, job.phone, job.caller.number, job.caller.trunk, job.answer_timeout_s, job.record)
-        return self._desk.voice.dial(order, progress)
+        return self._desk.voice.dial(order, progress, self._desk.overhear(job))
 
     def _progress(self, stage: str) -> None:
         now = self._desk.clock.now()

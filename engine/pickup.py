@@ -21,7 +21,7 @@ from functools import partial
 from engine.call import Call, Senses
 from engine.chronicle import BY_RULE, Chronicle
 from engine.errors import SpeechError
-from engine.model import FRAME_MS, Digit, Sound, TalkLog
+from engine.model import FRAME_MS, Digit, Sound, Status, TalkLog
 from engine.ports import Hearing, Line, MediaStream, Recognizer, TransferEnd, TransferOrder, Vad
 from engine.rules.amd import Amd, Kind, Verdict
 from engine.rules.campaign import Machines
@@ -36,6 +36,7 @@ PREROLL = 300 // FRAME_MS
 GREETING_MS = 60_000  # a machine that speaks longer is not waited for
 SECOND_BEEP_MS = 300  # after a beep: there may be two
 BEFORE_MS = 400  # a beep that ended so shortly before the verdict is the one that the message follows
+STANDS_MS = 1500  # an announcement before the answer is believed when it has stood for so long
 PERSON_MS = 45_000  # an assistant may need so long to bring somebody
 RESTARTS = 2  # of a message that began before the machine had finished
 ROUNDS = 3  # of machine, then person, then machine …
@@ -93,7 +94,9 @@ class TappedLine:
 class Detector:
     """Frames and keys in; `told` of each verdict. Its own recognition: the card's may know the card's words only."""
 
-    def __init__(self, vad: Vad, recognizer: Recognizer, language: str, told: Callable[[Verdict], None]) -> None:
+    def __init__(
+        self, vad: Vad, recognizer: Recognizer, language: str, told: Callable[[Verdict], None] = lambda _: None
+    ) -> None:
         self.amd = Amd()
         self.resting = False
         self._voiced = vad.voiced
@@ -156,6 +159,23 @@ class Detector:
         if verdict.kind is Kind.PERSON:
             self._until_ms = min(self._until_ms, self.amd.now_ms + CONTENT_MS)
         self._told(verdict)
+
+
+async def overhear(media: MediaStream, *, senses: Senses, language: str) -> Status | None:
+    """`engine.ports.Early`: what the network says before anybody answers, as a status; None if it says nothing."""
+    detector = Detector(senses.vad(), senses.recognizer(""), language)
+    amd = detector.amd
+    try:
+        async for item in media:
+            if isinstance(item, bytes):
+                detector.push(item)
+                detector.on()
+            verdict = amd.verdict  # "… but you may leave a message" may follow
+            if verdict.kind is Kind.ANNOUNCEMENT and amd.now_ms - verdict.at_ms >= STANDS_MS:
+                return Status(verdict.means)
+    finally:
+        detector.rest()
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@ both to the guarantees written here."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from engine.model import CallEnd, CallEvent, Contact, DialOrder, Digit, Due, Sound, Transcript
+from engine.model import CallEnd, CallEvent, Contact, DialOrder, Digit, Due, Sound, Status, Transcript
 from engine.rules.why import Why as Why
 from scenarios.talk import Fetch, Fetched
 
@@ -143,6 +143,10 @@ class Line(Protocol):
 Progress = Callable[[str], None]  # "ringing" | "answered"; called at most once each, synchronously
 
 
+Early = Callable[[MediaStream], Awaitable[Status | None]]
+"""Listens before the answer, cancelled by it. A status: nobody will answer, for this reason. None: nothing was said."""
+
+
 class Incoming(Protocol):
     """A call that came in and has not been answered yet."""
 
@@ -171,9 +175,12 @@ class Incoming(Protocol):
 class VoiceChannel(Protocol):
     """Calls out and calls in."""
 
-    def dial(self, order: DialOrder, progress: Progress) -> AbstractAsyncContextManager[Line]:
+    def dial(
+        self, order: DialOrder, progress: Progress, early: Early | None = None
+    ) -> AbstractAsyncContextManager[Line]:
         """Call a person. Entering waits for the answer or raises NotReached (the person) or ChannelDown (nothing was
-        dialled: safe to do again). Leaving hangs up, whatever happened inside. Cancelled while entering: hangs up."""
+        dialled: safe to do again). Leaving hangs up, whatever happened inside. Cancelled while entering: hangs up.
+        `early` hears what the network plays before the answer, if it plays anything; a status from it is raised."""
         ...
 
     async def ring(self, order: DialOrder, progress: Progress, *, ring_s: float) -> None:

@@ -11,14 +11,15 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from engine.attempt import Job
 from engine.call import Call, Senses, Talk
 from engine.chronicle import Chronicle
 from engine.model import TalkLog
-from engine.pickup import Pickup, lines
-from engine.ports import Clock, Journal, Line, TransferOrder
+from engine.pickup import Pickup, lines, overhear
+from engine.ports import Clock, Early, Journal, Line, TransferOrder
 from engine.prompts import PLAIN, Manner, Prompts, Spoken
 from engine.rules import phone
 from engine.rules.campaign import Machines
@@ -110,6 +111,12 @@ class Talks:
         faults = await spoken.prepare(list(wanted), lambda done: tell(done, len(wanted)))
         if faults:
             log.warning("prompts could not be made", extra={"project": project, "count": len(faults), "why": faults[0]})
+
+    def overhear(self, job: Job) -> Early | None:
+        """Who listens before the answer: nobody, unless the campaign looks for machines."""
+        if _machines(job).mode == "off":
+            return None
+        return partial(overhear, senses=self._senses, language=self._language)
 
     def goodbye(self, language: str) -> Prompt:
         return Prompt(text=GOODBYE.get(language[:2], GOODBYE["en"]), language=language)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import ChannelDown, NotReached
 from engine.model import FRAME_BYTES, FRAME_MS, RATE, SILENCE, DialOrder, Digit, Status
-from engine.ports import Incoming, Line, Progress, TransferEnd, TransferOrder
+from engine.ports import Early, Incoming, Line, Progress, TransferEnd, TransferOrder
 from tests.fake_speech import utterance
 
 FRAME_S = FRAME_MS / 1000
@@ -244,6 +244,7 @@ class Fate:
     rings: bool = True
     media: Callable[[], ScriptedMedia] = ScriptedMedia
     ends: Mapping[str, TransferEnd] = field(default_factory=dict)
+    early: Callable[[], ScriptedMedia] | None = None  # what the network plays before
 
 
 @dataclass
@@ -271,25 +272,38 @@ class FakeVoiceChannel:
         tries = sum(1 for _, other in self.dialled if other.phone == order.phone)
         return fates[min(tries, len(fates)) - 1]
 
-    async def _reach(self, fate: Fate, order: DialOrder, progress: Progress) -> None:
+    async def _reach(self, fate: Fate, order: DialOrder, progress: Progress, early: Early | None) -> None:
         await asyncio.sleep(fate.ring_s)
         if fate.rings:
             progress("ringing")
         wait = order.answer_timeout_s if fate.status is Status.NO_ANSWER else fate.answer_s
         if wait > order.answer_timeout_s:
             fate, wait = Fate(Status.NO_ANSWER, 19), order.answer_timeout_s
-        await asyncio.sleep(wait)
+        if early is not None and fate.early is not None:
+            await self._overheard(early, fate.early(), wait)
+        else:
+            await asyncio.sleep(wait)
         if fate.status is not Status.ANSWERED:
             raise NotReached(fate.status, fate.cause)
         progress("answered")
 
+    async def _overheard(self, early: Early, media: ScriptedMedia, wait_s: float) -> None:
+        until, listening = now_s() + wait_s, asyncio.ensure_future(early(media))
+        try:
+            await asyncio.wait([listening], timeout=wait_s)
+            if listening.done() and (status := listening.result()) is not None:
+                raise NotReached(status, 0)
+            await asyncio.sleep(until - now_s())
+        finally:
+            listening.cancel()
+
     @asynccontextmanager
-    async def dial(self, order: DialOrder, progress: Progress) -> AsyncGenerator[Line]:
+    async def dial(self, order: DialOrder, progress: Progress, early: Early | None = None) -> AsyncGenerator[Line]:
         fate = self._fate(order)
         self.living.add(order.id)
         self.peak = max(self.peak, len(self.living))
         try:
-            await self._reach(fate, order, progress)
+            await self._reach(fate, order, progress, early)
             line = FakeLine(fate.media(), order.id, ends=fate.ends)
             self.lines.append(line)
             self.answered.add(order.id)

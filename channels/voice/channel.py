@@ -13,7 +13,6 @@ import asyncio
 import logging
 import re
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -22,12 +21,13 @@ from typing import Any
 from channels.voice import agi, audiosocket, causes, numbers, websocket
 from channels.voice.agi import Question
 from channels.voice.ami import Ami, Message, Unanswered
+from channels.voice.early import EarlyMedia, media_id
 from channels.voice.line import HANG_UP, PREFIX, Answer, TelephoneLine, id_of
 from channels.voice.media import Stream, Ticker
 from engine.config import Settings, listening
 from engine.errors import ChannelDown, ConfigError, NotReached
 from engine.model import DialOrder, Sound, Status
-from engine.ports import Incoming, Line, Progress
+from engine.ports import Early, Incoming, Line, Progress
 from engine.tasks import beside, surely
 
 log = logging.getLogger(__name__)
@@ -46,11 +46,6 @@ OnState = Callable[[bool, str], None]
 def _nothing(_: str) -> None: ...
 
 
-def media_id(call: str) -> str:
-    """AudioSocket names calls by UUID: the one that is made of this call's id."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"dozvon:{call}"))
-
-
 class TelephoneChannel:
     """A `VoiceChannel`; `open` makes it."""
 
@@ -63,6 +58,7 @@ class TelephoneChannel:
         self._whispers = settings.data_dir / "asterisk" / "whispers"
         self._answered = settings.data_dir / "asterisk" / "answered"  # a file for each call that was, until it is left
         self._on_state = on_state
+        self._early = EarlyMedia(settings.asterisk.media)
         self._lines: dict[str, TelephoneLine] = {}
         self._by_uuid: dict[str, TelephoneLine] = {}
         self._waiting: asyncio.Queue[IncomingCall] | None = None
@@ -71,13 +67,14 @@ class TelephoneChannel:
     # --- the port ---------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def dial(self, order: DialOrder, progress: Progress) -> AsyncGenerator[Line]:
+    async def dial(self, order: DialOrder, progress: Progress, early: Early | None = None) -> AsyncGenerator[Line]:
         line = self._place(order, progress, record=order.record)
+        ear = self._early.ear(self, line, early)
         try:
             try:
                 await self._originate(line, order, "talk", order.answer_timeout_s)
                 async with asyncio.timeout(order.answer_timeout_s + SLACK_S):
-                    await line.answered
+                    await ear.answered()
             except TimeoutError:
                 raise NotReached(Status.FAILED, causes.TEMPORARY, "Asterisk never told what came of it") from None
             yield line
@@ -234,7 +231,7 @@ class TelephoneChannel:
     def stream(self, call: str) -> Stream | None:
         """The stream that a media link is for, by the call's id or its UUID in plain hex."""
         line = self._lines.get(call) or self._by_uuid.get(call)
-        return None if line is None else line.media
+        return self._early.stream(call) if line is None else line.media
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         if self._group is None:

@@ -25,7 +25,7 @@ NEEDED = (
 IF_THERE = (
     "res_statsd", "res_speech", "res_pjsip_pubsub", "res_pjsip_acl", "res_pjsip_diversion", "res_pjsip_dlg_options",
     "res_pjsip_header_funcs", "res_pjsip_empty_info", "res_format_attr_opus", "codec_a_mu", "codec_g722", "codec_gsm",
-    "codec_opus", "codec_opus_open_source", "codec_g729", "format_gsm", "format_g722", "func_uuid",
+    "codec_opus", "codec_opus_open_source", "codec_g729", "format_gsm", "format_g722", "func_uuid", "app_chanspy",
 )  # fmt: skip
 OF_TRANSPORT = {
     "websocket": ("res_http_websocket", "res_websocket_client", "chan_websocket"),

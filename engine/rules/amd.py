@@ -32,7 +32,7 @@ class Settings:
     burst_after_ms: int = 160
     burst_db: float = 9.0  # a voice that comes so much above the noise begins there, not where the noise did
     pause_ms: int = 560  # a pause this long ends an utterance
-    early_ms: int = 3200  # an utterance that begins later says nothing by its length
+    early_ms: int = 4000  # an utterance that begins later says nothing by its length
     resumed_ms: int = 1500  # unless it follows the one before so soon
 
     # a short greeting and then silence: at most so long, after so much silence, weighs so much
@@ -261,9 +261,8 @@ class Amd:
         before = speech.number
         speech.number += int(not before or speech.length_before_ms >= self._rules.shortest_ms)  # else it was no word
         since = speech.began_ms - self._since
-        speech.early = not before or since <= rules.early_ms or speech.began_ms - speech.ended_ms <= rules.resumed_ms
-        if self._now_ms - self._since > 3 * rules.early_ms:
-            speech.early = not before
+        resumed = bool(before) and speech.began_ms - speech.ended_ms <= rules.resumed_ms
+        speech.early = since <= rules.early_ms or (resumed and since <= 3 * rules.early_ms)
         self._greeted = False
         for at_ms, _ in rules.long:
             self._scores.seen.discard(f"long_{at_ms}")

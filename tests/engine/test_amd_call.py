@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+
+import pytest
 
 from engine import audio
 from engine.call import Call, Senses, Talk
 from engine.chronicle import Chronicle
-from engine.errors import SpeechError
-from engine.model import FRAME_BYTES, FRAME_MS, Result, Sound, TalkLog
-from engine.pickup import Pickup, lines
+from engine.errors import NotReached, SpeechError
+from engine.model import FRAME_BYTES, FRAME_MS, DialOrder, Result, Sound, Status, TalkLog
+from engine.pickup import Pickup, lines, overhear
 from engine.ports import Line
 from engine.rules.campaign import Machines, read
 from scenarios.check import load
 from scenarios.interpreter import Interpreter
 from scenarios.talk import Fetch, Fetched, Prompt
-from tests.fakes import FakeLine, FakeRecognizer, FakeSynthesizer, FakeVad, ScriptedMedia, Speech, words
+from tests.fakes import (
+    FakeLine,
+    FakeRecognizer,
+    FakeSynthesizer,
+    FakeVad,
+    FakeVoiceChannel,
+    Fate,
+    ScriptedMedia,
+    Speech,
+    words,
+)
 from tests.virtual_time import LoopClock, virtually
 
 OFFER = """
@@ -247,6 +260,51 @@ def test_a_recogniser_that_understands_nothing_leaves_the_rhythm() -> None:
     log = world.run()
     assert kinds(log) == ["machine"]
     assert "speech_1800_ms +0.8" in next(step.detail for step in log.steps if step.kind == "amd")
+
+
+def announced() -> ScriptedMedia:
+    return ScriptedMedia([Speech(0.5, 3.0, "аппарат абонента выключен или находится вне зоны действия сети")])
+
+
+def busy() -> ScriptedMedia:
+    media = ScriptedMedia()
+    for n in range(6):
+        beep(media, 0.2 + 0.7 * n, 425, 0.35)
+    return media
+
+
+@pytest.mark.parametrize(("media", "status"), [(announced, Status.UNREACHABLE), (busy, Status.BUSY)])
+def test_what_the_network_says_before_the_answer_ends_the_attempt(
+    media: Callable[[], ScriptedMedia], status: Status
+) -> None:
+    world = World(ScriptedMedia(), Machines("hangup"))
+    senses = Senses(FakeVad, lambda _: world.recognizer, Voice(world.synthesizer), world, LoopClock())
+    network = FakeVoiceChannel(usual=Fate(answer_s=20.0, early=media))
+
+    async def main() -> float:
+        order = DialOrder("dz-1", "+79001234567", "+74950000001", "main")
+        with pytest.raises(NotReached) as caught:
+            async with network.dial(order, lambda _: None, partial(overhear, senses=senses, language="ru")):
+                pass
+        assert caught.value.status is status
+        return asyncio.get_running_loop().time()
+
+    assert virtually(main) < 6.0
+
+
+def test_music_instead_of_ringing_is_waited_out() -> None:
+    world = World(ScriptedMedia(), Machines("hangup"))
+    senses = Senses(FakeVad, lambda _: world.recognizer, Voice(world.synthesizer), world, LoopClock())
+    network = FakeVoiceChannel(
+        usual=Fate(answer_s=9.0, early=lambda: ScriptedMedia([Speech(0.5, 8.0, "песня играет вместо гудков")]))
+    )
+
+    async def main() -> str:
+        order = DialOrder("dz-1", "+79001234567", "+74950000001", "main")
+        async with network.dial(order, lambda _: None, partial(overhear, senses=senses, language="ru")) as line:
+            return line.id
+
+    assert virtually(main) == "dz-1"
 
 
 def test_a_campaign_says_it_in_the_api_s_words() -> None:
