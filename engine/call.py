@@ -159,9 +159,9 @@ class Call:
                 self._chronicle.partial(text)
                 self._chronicle.sounded(self._ear.since_voice)
                 self._feed(Partial(text))
-            case Ended(hearing):
+            case Ended(hearing, owner):
                 self._chronicle.sounded(self._ear.since_voice)
-                self._errands.run(self._understand(hearing, self._ear.owner))
+                self._errands.run(self._understand(hearing, owner))
             case Quiet():
                 self._feed(Silent())
 
@@ -171,7 +171,7 @@ class Call:
             self._mouth.hush()
         self._chronicle.began()
         self._feed(Began())
-        self._ear.owner = self._state.steps
+        self._ear.own(self._state.steps)
         if interrupts and self._mouth.speaking:  # now comes what must be said: this utterance is nobody's answer
             self._ear.disown()
 

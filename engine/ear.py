@@ -43,6 +43,7 @@ class Ended:
     """The person has stopped; `hearing` can be finished."""
 
     hearing: Hearing
+    owner: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class _Utterance:
     expected: Expected
     partial: str = ""
     stands: int = 0
+    owner: int = 0  # whose answer it is; the caller's word
 
 
 class Ear:
@@ -91,7 +93,6 @@ class Ear:
         self._patience = -1  # frames; negative: not waiting
         self._frame = 0
         self.since_voice = 0  # frames since the last voiced one
-        self.owner = 0  # whose answer the utterance is; the caller's word
 
     @property
     def listening(self) -> Listen | None:
@@ -112,6 +113,11 @@ class Ear:
         self._patience = max(1, round(want.timeout_s * 1000 / FRAME_MS))
         self._endpointer.started_after = max(1, want.min_speech_ms // FRAME_MS)
         self._endpointer.longest = max(1, round(want.max_utterance_s * 1000 / FRAME_MS))
+
+    def own(self, owner: int) -> None:
+        """Whose answer the utterance is that has just begun; `Ended` tells it."""
+        if self._utterance is not None:
+            self._utterance.owner = owner
 
     def disown(self) -> None:
         """What is being said belongs to nobody any more."""
@@ -144,7 +150,7 @@ class Ear:
         if utterance is None:
             return None
         self._utterance, self._patience = None, -1
-        return Ended(utterance.hearing)
+        return Ended(utterance.hearing, utterance.owner)
 
     def _nobody(self) -> bool:
         """What has just begun is a tone, or the robot's own voice coming back."""
