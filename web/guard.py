@@ -68,10 +68,15 @@ class GuardedConnection(web.RequestHandler):
             return
         if self._late is None:
             self._expect()
-        # aiohttp keeps every block that it cannot read, in the error that tells of it, until the garbage is collected.
-        for block in (data[:HEAD], data[HEAD:]):
-            if block and not self._unreadable():
-                super().data_received(block)
+        # What cannot be read is kept in the error that tells of it, and in the locals of this very frame, until the
+        # garbage is collected, which is seldom: it must be little.
+        head, rest = data[:HEAD], data[HEAD:]
+        del data
+        super().data_received(head)
+        if self._unreadable():
+            rest = b""
+        if rest:
+            super().data_received(rest)
 
     def _unreadable(self) -> bool:
         """What has come is no request; that is going to be answered, and nothing more is listened to."""
