@@ -5,14 +5,17 @@ asr/models.yaml ─▶ catalogue ─▶ installed in data_dir/models? ─▶ cho
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from asr._sherpa import kind_of
 from asr._unpack import unpack
 from asr._vosk import graph_folder
 from engine.errors import ConfigError, InstallError
@@ -20,6 +23,9 @@ from engine.errors import ConfigError, InstallError
 HERE = Path(__file__).resolve().parent
 DEMO = "vosk-demo"
 DEMO_ARCHIVE = HERE / "demo_model" / f"{DEMO}.tar.gz"
+LIBRARIES = {"vosk": "vosk", "sherpa_onnx": "sherpa_onnx", "pocketsphinx": "pocketsphinx"}  # extension -> its library
+TO_BEGIN_WITH = 200_000_000  # bytes that a first model may have
+DESCRIBED = ("fallback", "vosk_server")  # the settings would not describe these for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,9 @@ class Entry:
     rate: int
     grammar: bool
     memory_mb: int
+    kind: str = ""  # of a sherpa_onnx model: see asr.sherpa_onnx
+    wer: float | None = None  # per cent of words wrong on telephone speech, as published
+    source: str = ""  # who published it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,31 @@ def models_dir(data_dir: Path) -> Path:
     return data_dir / "models"
 
 
+def fits(entry: Entry, folder: Path) -> bool:
+    """Looks like a model that this entry's engine can load."""
+    return bool(kind_of(folder)) if entry.engine == "sherpa_onnx" else is_model(folder)
+
+
+def usable(engine: str) -> bool:
+    """Its library is installed."""
+    return find_spec(LIBRARIES.get(engine, engine)) is not None
+
+
+def remove(name: str, data_dir: Path) -> Path:
+    """The folder that was removed, with what was fetched of it. Raises InstallError if there was neither."""
+    folder = models_dir(data_dir) / find(name).name
+    part = folder.with_name(f"{name}.part")
+    if not folder.is_dir() and not part.is_file():
+        raise InstallError(f"{name} is not in {folder.parent}")
+    try:
+        part.unlink(missing_ok=True)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise InstallError(f"{folder} cannot be removed ({error.strerror or error})") from None
+    return folder
+
+
 def is_model(folder: Path) -> bool:
     """Looks like a Kaldi model that vosk can load."""
     graph = graph_folder(folder)
@@ -79,7 +113,7 @@ def installed(data_dir: Path, language: str = "") -> list[Entry]:
     return [
         entry
         for entry in catalogue()
-        if (not language or entry.language == language) and is_model(models_dir(data_dir) / entry.name)
+        if (not language or entry.language == language) and fits(entry, models_dir(data_dir) / entry.name)
     ]
 
 
@@ -100,13 +134,22 @@ def choose(
 ) -> Choice:
     """The recogniser for `speech.recognizer: auto`, or for one that is named without a model.
 
-    A model named in the settings comes first, then the best one of this language in data_dir/models, then the
-    demonstration model. Raises ConfigError if the settings name a model that is not there.
+    What the settings describe comes first, then the best model of this language in data_dir/models whose library is
+    here, then pocketsphinx for English, then the demonstration model. Raises ConfigError if the settings name a model
+    that is not there.
     """
     language = language.split("-")[0].lower()
-    options = {"workers": workers, **recognizers.get("vosk", {})}
+    if name == "auto":
+        name = next((one for one in DESCRIBED if one in recognizers), "auto")
+    if name == "auto" and "model" in recognizers.get("sherpa_onnx", {}):
+        name = "sherpa_onnx"
+    if name == "sherpa_onnx" and not recognizers.get(name, {}).get("model"):
+        return _sherpa(recognizers.get(name, {}), language, data_dir, workers)
     if name not in ("auto", "vosk"):
-        return Choice(name, recognizers.get(name, {}), f"{name}, as the settings say")
+        given = recognizers.get(name, {})
+        more = {"workers": workers} if name in LIBRARIES else {}
+        return Choice(name, {**more, **given}, f"{name}, as the settings say")
+    options = {"workers": workers, **recognizers.get("vosk", {})}
     if options.get("model"):
         model = Path(options["model"])
         if not is_model(model):
@@ -114,20 +157,36 @@ def choose(
         return Choice(
             "vosk", options, f"the Vosk model {model.name}, as the settings say", is_demo(model), _hint(language)
         )
-    if here := installed(data_dir, language):
+    here = [entry for entry in installed(data_dir, language) if usable(entry.engine) and name in ("auto", entry.engine)]
+    if here and here[0].engine == "sherpa_onnx":
+        return _sherpa(recognizers.get("sherpa_onnx", {}), language, data_dir, workers)
+    if here:
         options["model"] = models_dir(data_dir) / here[0].name
         return Choice(
             "vosk", options, f"the Vosk model {here[0].name}: the best for {language} in {models_dir(data_dir)}"
         )
+    if name == "auto" and language == "en" and usable("pocketsphinx"):
+        given = {"workers": workers, **recognizers.get("pocketsphinx", {})}
+        return Choice("pocketsphinx", given, "pocketsphinx, for menus: no better model is here", better=_hint(language))
     options["model"] = demo_model(data_dir)
     why = f"no model for {language} is in {models_dir(data_dir)}"
     why = f"the demonstration model, which is no recogniser of people: {why}"
     return Choice("vosk", options, why, demonstration=True, better=_hint(language))
 
 
+def _sherpa(given: Mapping[str, Any], language: str, data_dir: Path, workers: int) -> Choice:
+    here = [entry for entry in installed(data_dir, language) if entry.engine == "sherpa_onnx"]
+    if not here:
+        raise ConfigError(f"speech.recognizers.sherpa_onnx.model is not set, and none is here: {_hint(language)}")
+    best, kind = here[0], {"kind": here[0].kind} if here[0].kind else {}
+    options = {"workers": workers, **kind, **given, "model": models_dir(data_dir) / best.name}
+    return Choice("sherpa_onnx", options, f"{best.name} by sherpa-onnx: the best for {language} that is here")
+
+
 def _hint(language: str) -> str:
-    """The smallest real model of a language is the one to begin with."""
-    fitting = [entry for entry in catalogue() if entry.language == language]
+    """The best model of a language that is not too large to begin with."""
+    fitting = [entry for entry in catalogue() if entry.language == language and usable(entry.engine)]
     if not fitting:
         return f"give a Vosk model for {language} in speech.recognizers.vosk.model"
-    return f"dozvon models install {min(fitting, key=lambda entry: entry.size).name}"
+    first = next((entry for entry in fitting if entry.size <= TO_BEGIN_WITH), fitting[-1])
+    return f"dozvon models install {first.name}"

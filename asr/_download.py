@@ -10,12 +10,13 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from asr._catalogue import Entry, find, is_model, models_dir
+from asr._catalogue import Entry, find, fits, models_dir
 from asr._unpack import unpack
 from engine.errors import InstallError
 
@@ -44,7 +45,8 @@ async def install(
     """
     entry = find(wanted) if isinstance(wanted, str) else wanted
     folder = models_dir(data_dir) / entry.name
-    if archive is None and await asyncio.to_thread(is_model, folder):
+    fitting = partial(fits, entry)
+    if archive is None and await asyncio.to_thread(fitting, folder):
         return folder
     try:
         await asyncio.to_thread(folder.parent.mkdir, parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ async def install(
         if archive is None:
             await _fetched(entry, part, progress, pause_s)
         await asyncio.to_thread(_checked, entry, archive or part)
-        await asyncio.to_thread(unpack, archive or part, folder, is_model=is_model)
+        await asyncio.to_thread(unpack, archive or part, folder, is_model=fitting)
         await asyncio.to_thread(part.unlink, missing_ok=True)
     except OSError as error:
         raise InstallError(f"{folder.parent} cannot be written ({error.strerror or error}): make room there") from None

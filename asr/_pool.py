@@ -229,6 +229,11 @@ class PoolHearing:
         if self._worker is not None and len(self._sound) >= BATCH:
             self._send(self._worker)
 
+    @property
+    def failure(self) -> SpeechError | None:
+        """Why there will be no text; known at once, so that another recogniser can take over in mid-speech."""
+        return self._error
+
     async def finish(self) -> Transcript:
         if self._error is not None or self._result is not None:
             raise self._error or SpeechError("this utterance is over already")

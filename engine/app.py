@@ -10,33 +10,37 @@ import asyncio
 import logging
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from asr import _catalogue as models
+from asr import vad
 from channels.voice import channel as telephone
 from channels.voice import install, render, supervise
-from engine import lag, plugins
+from engine import lag
 from engine.attempt import Desk, Job, Salvaged
 from engine.call import Senses
 from engine.campaigns import Campaigns
 from engine.chores import Chores
 from engine.clock import SystemClock
 from engine.config import Settings, listening
+from engine.ear import TurnTaking
+from engine.ears import open_ears
 from engine.errands import open_web
 from engine.errors import ConfigError, DozvonError
 from engine.journal import LiveJournal
 from engine.library import StoredMaterials, StoredScenarios
-from engine.ports import Recognizer, Vad
+from engine.ports import Vad
 from engine.prompts import Prompts
 from engine.recordings import Recordings
 from engine.robot import Health, RunningRobot, Watch
 from engine.router import Router
+from engine.rules.barge_in import BargeIn
 from engine.rules.billing import Tariff, Tariffs
+from engine.rules.endpointing import Endpointing
 from engine.store import Store, migrate, open_store
 from engine.stubborn import Stubborn
 from engine.talks import Talks
@@ -98,15 +102,15 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         await asyncio.to_thread(forms.warm)
         if settings.asterisk.mode == "embedded":
             await _asterisk(settings, stack, health, progress)
-        recognizers, deafness, capacity = await _ears(settings, stack)
+        ears = await stack.enter_async_context(open_ears(settings.speech, settings.data_dir))
         voice = await stack.enter_async_context(open_voice(settings.speech, settings.data_dir))
         errands = await stack.enter_async_context(open_web(settings.data_dir, settings.webhooks.allow_hosts))
         prompts = Prompts(
             voice, language=settings.speech.language, folder=settings.data_dir / "materials",
             material=StoredMaterials(store).prompt, standby=voice.standby,
         )  # fmt: skip
-        vad = await _vad(settings, stack)
-        senses = Senses(vad, lambda name: recognizers.get(name) or recognizers[""], prompts, errands, clock)
+        voiced = await _vad(settings, stack)
+        senses = Senses(voiced, ears.of, prompts, errands, clock, _turns(settings))
         talks = Talks(
             StoredScenarios(store), senses, prompts, journal, clock, language=settings.speech.language,
             manner=Manners(store, voice, settings.data_dir / "materials").of,
@@ -131,19 +135,20 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
 
         tariffs = _tariffs(settings)
         desk = Desk(line, talks.prepare, store.calls, trunks, journal, clock, stubborn, tariffs, keep, salvage)
+        desk.overhear = talks.overhear
         campaigns = Campaigns(
             desk,
             store.queue,
             store.running,
             store.passwords,
             ring_s=settings.call_password.ring_s,
-            recogniser_full=capacity,
+            recogniser_full=ears.full,
             render=talks.render,
         )
         chores = Chores(store, clock, campaigns.nudge)
         router = Router(desk, store.lines, chores.caller)
         robot = RunningRobot(campaigns, chores, journal, health)
-        watch = Watch(health, settings.data_dir, store.ping, {"recogniser": deafness, "recordings": recordings.health})
+        watch = Watch(health, settings.data_dir, store.ping, {"recogniser": ears.how, "recordings": recordings.health})
         await stack.enter_async_context(
             beside(
                 campaigns.run(),
@@ -155,7 +160,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 kept_alive("recordings", left_behind),
             )
         )
-        web = make_app(settings, store, robot, voices=voice, counts=lambda: journal.counters)
+        web = make_app(settings, store, robot, voices=voice, counts=lambda: journal.counters, gauges=ears.gauges)
         with listening("http.port", settings.http.host, settings.http.port):
             port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
         stack.callback(journal.close)
@@ -203,47 +208,20 @@ async def _asterisk(settings: Settings, stack: AsyncExitStack, health: Health, p
     await stack.enter_async_context(supervise.running(found, rendered, state))
 
 
-async def _ears(
-    settings: Settings, stack: AsyncExitStack
-) -> tuple[Mapping[str, Recognizer], Callable[[], tuple[bool, str]], Callable[[], bool]]:
-    """The recognisers by name ("" is the default), how they are, and whether they have no room."""
-    speech = settings.speech
-    choice = models.choose(
-        speech.recognizer,
-        speech.recognizers,
-        language=speech.language,
-        data_dir=settings.data_dir,
-        workers=speech.workers,
-    )
-    default = await _open("asr", choice.name, choice.options, settings, stack)
-    recognizers: dict[str, Recognizer] = {"": default, "default": default, choice.name: default}
-    for name, options in speech.recognizers.items():
-        if name not in recognizers:
-            recognizers[name] = await _open("asr", name, options, settings, stack)
-
-    def how() -> tuple[bool, str]:
-        load = default.load()
-        return load.ready > 0, "" if load.ready else "no recogniser process is alive: one is being started"
-
-    def full() -> bool:
-        load = default.load()
-        return bool(load.live >= load.capacity)
-
-    return recognizers, how, full
-
-
 async def _vad(settings: Settings, stack: AsyncExitStack) -> Callable[[], Vad]:
-    made: Callable[[], Vad] = await _open("asr", "vad", {}, settings, stack)
-    return made
-
-
-async def _open(kind: str, name: str, options: Mapping[str, Any], settings: Settings, stack: AsyncExitStack) -> Any:
-    module = plugins.load(kind, name)
     try:
-        chosen = module.Settings(**options)
+        chosen = vad.Settings(**settings.speech.vad)
     except ValueError as error:
-        raise ConfigError(f"{kind} {name}: {' '.join(str(error).split())}") from None
-    return await stack.enter_async_context(module.open(chosen, data_dir=settings.data_dir))
+        raise ConfigError(f"speech.vad: {' '.join(str(error).split())}") from None
+    return await stack.enter_async_context(vad.open(chosen, data_dir=settings.data_dir))
+
+
+def _turns(settings: Settings) -> TurnTaking:
+    turns = settings.speech.turns
+    return TurnTaking(
+        Endpointing(turns.end_ms, turns.unfinished_ms, turns.complete_ms),
+        BargeIn(echo_db=turns.echo_db, alike=turns.echo_alike),
+    )
 
 
 def _tariffs(settings: Settings) -> Tariffs:

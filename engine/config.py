@@ -130,8 +130,22 @@ class Number(Part):
     monthly_price: Annotated[int, Field(ge=0)] = 0
 
 
+class Turns(Part):
+    """How turns are taken in every call: docs/RECOGNITION.md says how to tune it."""
+
+    end_ms: Annotated[int, Field(ge=420, le=5000)] = 600  # so much silence ends an answer; people pause for 400
+    unfinished_ms: Annotated[int, Field(ge=420, le=10_000)] = 1200  # after what can only be the beginning of an answer
+    complete_ms: Annotated[int, Field(ge=20, le=5000)] = 240  # after the last digit of a number
+    echo_db: Annotated[
+        float, Field(ge=-40, le=0)
+    ] = -12.0  # the line's echo is at least so much fainter than the prompt
+    echo_alike: Annotated[float, Field(gt=0, le=1)] = 0.5  # and so much like it; 1: nothing is taken for an echo
+
+
 class Speech(Part):
     language: str = "ru"
+    vad: Mapping[str, Any] = Field(default_factory=dict)
+    turns: Turns = Turns()
     recognizer: str = "auto"
     recognizers: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     synthesizer: str = "auto"

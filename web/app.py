@@ -19,7 +19,7 @@ from engine.ports import Clock, Robot
 from engine.store import Store
 from web import api, auth, docs, guard, live, openapi, pages
 from web.ask import PARTS, Parts, Voices
-from web.metrics import METRICS, Counts, Metrics
+from web.metrics import METRICS, Counts, Gauges, Metrics
 from web.problems import problem, problem_of, status_of
 from web.routes import mount
 from web.words import language_of
@@ -60,12 +60,13 @@ def make_app(
     clock: Clock | None = None,
     voices: Voices | None = None,
     counts: Counts | None = None,
+    gauges: Gauges | None = None,
 ) -> web.Application:
-    """The application, not yet listening: see `serve`. `counts` gives the engine's counters, for `/metrics`."""
+    """The application, not yet listening: see `serve`. `counts` and `gauges` are the engine's, for `/metrics`."""
     app = web.Application(middlewares=[guard.watched, told], client_max_size=1 << 20)
     app[PARTS] = Parts(settings, store, robot, clock or SystemClock(), voices)
     app[auth.DOOR] = auth.Door(settings.http.public_url)
-    app[METRICS] = Metrics(robot, counts)
+    app[METRICS] = Metrics(robot, counts, gauges)
     app[live.STREAMS] = live.Streams()
     app[openapi.DOCUMENT] = openapi.dumped(openapi.document(api.ROUTES, settings.http.public_url))
     mount(app, api.ROUTES)

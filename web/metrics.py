@@ -20,12 +20,13 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Labels = tuple[tuple[str, str], ...]
 Counts = Callable[[], Mapping[tuple[str, Labels], int]]
+Gauges = Callable[[], Mapping[tuple[str, Labels], float]]
 
 
 class Metrics:
     """One registry for each application, so that two in one process do not meet."""
 
-    def __init__(self, robot: Robot, counts: Counts | None) -> None:
+    def __init__(self, robot: Robot, counts: Counts | None, gauges: Gauges | None = None) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -38,6 +39,8 @@ class Metrics:
         self.registry.register(_Robot(robot))
         if counts is not None:
             self.registry.register(_Counts(counts))
+        if gauges is not None:
+            self.registry.register(_Gauges(gauges))
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is the pattern, never the path: the number of its values is bounded."""
@@ -75,6 +78,23 @@ class _Counts(Collector):
                 yield _histogram(name, found, sum_ms / 1000)
             elif not name.endswith("_sum_ms"):
                 yield _counter(name, found)
+
+
+class _Gauges(Collector):
+    """What is so at this moment, by name and labels."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for (name, labels), value in sorted(self._gauges().items()):
+            if name not in families:
+                families[name] = GaugeMetricFamily(
+                    PREFIX + name, name.replace("_", " "), labels=[label for label, _ in labels]
+                )
+            families[name].add_metric([value for _, value in labels], value)
+        yield from families.values()
 
 
 def _counter(name: str, found: Mapping[Labels, int]) -> Metric:

@@ -12,13 +12,17 @@ from engine.commands import run, say, settings
 def list_models(args: argparse.Namespace) -> int:
     """All that are known, the best of a language first; * marks those that are here."""
     loaded = settings(args, quiet=True)
-    from asr._catalogue import catalogue, choose, installed
+    from asr._catalogue import catalogue, choose, installed, usable
 
     here = {entry.name for entry in installed(loaded.data_dir)}
     width = max(len(entry.name) for entry in catalogue())
     for entry in catalogue():
         mark = "*" if entry.name in here else " "
         about = f"{entry.engine}, {entry.size / 1e6:.0f} MB, {entry.memory_mb} MB of memory a process, {entry.licence}"
+        if entry.wer is not None:
+            about += f", {entry.wer:g} % of words wrong on the telephone ({entry.source})"
+        if not usable(entry.engine):
+            about += f"; needs {entry.engine.replace('_', '-')}, which is not installed"
         say(f"{mark} {entry.name:<{width}}  {entry.language}  {about}")
     speech = loaded.speech
     choice = choose(speech.recognizer, speech.recognizers, language=speech.language, data_dir=loaded.data_dir)
@@ -35,6 +39,15 @@ def install(args: argparse.Namespace) -> int:
 
     folder = run(fetched(args.name, loaded.data_dir, archive=args.archive, progress=_progress()))
     say(f"{args.name} is in {folder}; `dozvon check` says whether it is the one in use")
+    return 0
+
+
+def remove(args: argparse.Namespace) -> int:
+    """Make room. Raises InstallError if it is not here."""
+    loaded = settings(args, quiet=True)
+    from asr._catalogue import remove as removed
+
+    say(f"{removed(args.name, loaded.data_dir)} is removed")
     return 0
 
 

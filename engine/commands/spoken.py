@@ -10,9 +10,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from asr import _catalogue as models
-from engine import plugins
 from engine.config import Settings
+from engine.ears import open_ears
 from engine.model import FRAME_BYTES, SILENCE, Sound
 from engine.ports import Recognizer, Synthesizer
 from engine.voices import open_voice
@@ -33,16 +32,12 @@ async def spoken(scenario: Scenario, loaded: Settings, tell: Callable[[str], Non
     """
     speech = loaded.speech
     async with AsyncExitStack() as stack:
-        ear = models.choose(
-            speech.recognizer, speech.recognizers, language=scenario.language, data_dir=loaded.data_dir, workers=1
+        ears = await stack.enter_async_context(
+            open_ears(speech, loaded.data_dir, language=scenario.language, workers=1)
         )
         voice = await stack.enter_async_context(open_voice(speech, loaded.data_dir))
-        tell(f"recogniser: {ear.why}; voice: {voice.choice.why}")
-        heard = plugins.load("asr", ear.name)
-        recognizer = await stack.enter_async_context(
-            heard.open(heard.Settings(**ear.options), data_dir=loaded.data_dir)
-        )
-        studio = _Studio(scenario, recognizer, voice, tell)
+        tell(f"recogniser: {ears.choice.why}; voice: {voice.choice.why}")
+        studio = _Studio(scenario, ears.default, voice, tell)
         tests = [await studio.play(test) for test in scenario.tests]
     return replace(scenario, head=replace(scenario.head, tests=tuple(tests)))
 

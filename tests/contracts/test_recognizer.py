@@ -1,4 +1,8 @@
-"""What `Recognizer` and `Hearing` promise, held over Vosk in its worker processes and over the fake."""
+"""What `Recognizer` and `Hearing` promise, held over every recogniser that needs no download and over the fake.
+
+sherpa-onnx runs a tiny model of T-one's form that hears words spelt in tones; pocketsphinx, which knows no Russian, is
+held to the same in tests/speech/test_pocketsphinx.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from asr import vosk
+from asr import fallback, sherpa_onnx, vosk, vosk_server
+from asr._catalogue import demo_model
 from engine.errors import SpeechError
 from engine.model import SILENCE
 from engine.ports import Recognizer
 from tests.fakes import FakeRecognizer, utterance
 from tests.speech import telephoned
+from tests.speech.full import Full
+from tests.speech.onnx import spelt, t_one
+from tests.speech.server import serving
 from tts import espeak
 
 
@@ -33,17 +41,47 @@ async def fake(_: Path) -> AsyncGenerator[Bench]:
     yield Bench(FakeRecognizer(takes_s=0.01), {text: utterance(text) for text in TEXTS})
 
 
+async def said(folder: Path) -> dict[str, list[bytes]]:
+    async with espeak.open(espeak.Settings(), data_dir=folder) as voice:
+        return {text: telephoned(await voice.render(text, voice="ru+m3")) for text in TEXTS}
+
+
 @asynccontextmanager
 async def real(folder: Path) -> AsyncGenerator[Bench]:
+    async with vosk.open(vosk.Settings(workers=1), data_dir=folder) as recognizer:
+        yield Bench(recognizer, await said(folder))
+
+
+@asynccontextmanager
+async def far(folder: Path) -> AsyncGenerator[Bench]:
+    async with serving(demo_model(folder)) as server:
+        settings = vosk_server.Settings(url=server.url)
+        async with vosk_server.open(settings, data_dir=folder) as recognizer:
+            yield Bench(recognizer, await said(folder))
+
+
+@asynccontextmanager
+async def tones(folder: Path) -> AsyncGenerator[Bench]:
+    settings = sherpa_onnx.Settings(model=t_one(folder), workers=1)
+    async with sherpa_onnx.open(settings, data_dir=folder) as recognizer:
+        yield Bench(recognizer, {text: spelt(text) for text in TEXTS})
+
+
+@asynccontextmanager
+async def both(folder: Path) -> AsyncGenerator[Bench]:
+    """The first of the two has no room for anybody."""
     async with (
-        espeak.open(espeak.Settings(), data_dir=folder) as voice,
-        vosk.open(vosk.Settings(workers=1), data_dir=folder) as recognizer,
+        vosk.open(vosk.Settings(workers=1), data_dir=folder) as second,
+        fallback.open(
+            fallback.Settings(recognizers=("first", "vosk")),
+            data_dir=folder,
+            inners=[("first", Full()), ("vosk", second)],
+        ) as recognizer,
     ):
-        speech = {text: telephoned(await voice.render(text, voice="ru+m3")) for text in TEXTS}
-        yield Bench(recognizer, speech)
+        yield Bench(recognizer, await said(folder))
 
 
-BENCHES = {"fake": fake, "vosk": real}
+BENCHES = {"fake": fake, "vosk": real, "vosk_server": far, "sherpa_onnx": tones, "fallback": both}
 
 
 @pytest.fixture(params=sorted(BENCHES))

@@ -17,9 +17,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from asr import _catalogue as models
-from asr import vosk
+from asr import sherpa_onnx, vosk
 from asr._catalogue import Entry
 from asr._download import install
+from asr._sherpa import KINDS
 from asr._unpack import unpack
 from engine.errors import ConfigError, InstallError
 
@@ -65,13 +66,15 @@ def test_the_catalogue_is_sound() -> None:
         assert entry.url.startswith("https://")
         assert entry.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
         assert entry.licence and entry.size > 1_000_000
+        assert (entry.wer is None) == (not entry.source)
+        assert entry.kind in KINDS if entry.engine == "sherpa_onnx" else entry.kind == ""
 
 
 def test_with_nothing_there_it_is_the_demonstration_and_says_so(tmp_path: Path) -> None:
     choice = models.choose("auto", {}, language="ru-RU", data_dir=tmp_path, workers=3)
     assert choice.demonstration
     assert "no recogniser of people" in choice.why
-    assert choice.better == "dozvon models install vosk-model-small-ru-0.22"
+    assert choice.better == "dozvon models install sherpa-onnx-streaming-t-one-russian-2025-09-08"
     settings = vosk.Settings(**choice.options)
     assert settings.workers == 3
     assert settings.model is not None
@@ -89,6 +92,59 @@ def test_the_best_of_a_language_that_is_there(tmp_path: Path) -> None:
     assert choice.options["model"].name == "vosk-model-ru-0.42"
     assert (choice.demonstration, choice.better) == (False, "")
     assert [entry.name for entry in models.installed(tmp_path, "en")] == ["vosk-model-small-en-us-0.15"]
+
+
+SHERPA = {"model.onnx": b"o" * 1000, "tokens.txt": b"a 0"}
+
+
+def test_models_of_sherpa_stand_in_the_same_list(tmp_path: Path) -> None:
+    lay(tmp_path / "models" / "vosk-model-small-ru-0.22")
+    lay(tmp_path / "models" / "sherpa-onnx-streaming-t-one-russian-2025-09-08", SHERPA)
+    choice = models.choose("auto", {"sherpa_onnx": {"workers": 1}}, language="ru", data_dir=tmp_path, workers=3)
+    assert choice.name == "sherpa_onnx"
+    settings = sherpa_onnx.Settings(**choice.options)
+    assert (settings.kind, settings.workers, settings.model.name[:22]) == ("t_one", 1, "sherpa-onnx-streaming-")
+    assert models.choose("vosk", {}, language="ru", data_dir=tmp_path).name == "vosk"
+    assert models.choose("sherpa_onnx", {}, language="ru", data_dir=tmp_path).options["kind"] == "t_one"
+    mine = {"sherpa_onnx": {"model": "mine", "kind": "nemo_ctc"}}
+    assert models.choose("auto", mine, language="ru", data_dir=tmp_path).options["model"] == "mine"
+    with pytest.raises(ConfigError, match="models install"):
+        models.choose("sherpa_onnx", {}, language="en", data_dir=tmp_path)
+
+
+def test_a_model_whose_library_is_not_installed_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(models.LIBRARIES, "sherpa_onnx", "a_library_that_nobody_has")
+    lay(tmp_path / "models" / "sherpa-onnx-streaming-t-one-russian-2025-09-08", SHERPA)
+    choice = models.choose("auto", {}, language="ru", data_dir=tmp_path)
+    assert choice.demonstration
+    assert choice.better == "dozvon models install vosk-model-small-ru-0.22"
+
+
+def test_english_is_heard_by_pocketsphinx_rather_than_by_the_demonstration(tmp_path: Path) -> None:
+    choice = models.choose("auto", {}, language="en-US", data_dir=tmp_path)
+    assert (choice.name, choice.demonstration) == ("pocketsphinx", False)
+    assert choice.better == "dozvon models install vosk-model-en-us-0.22-lgraph"
+    lay(tmp_path / "models" / "vosk-model-small-en-us-0.15")
+    assert models.choose("auto", {}, language="en-US", data_dir=tmp_path).name == "vosk"
+
+
+def test_what_would_not_be_described_for_nothing_is_taken(tmp_path: Path) -> None:
+    far = {"vosk_server": {"url": "ws://asr:2700"}}
+    assert models.choose("auto", far, language="ru", data_dir=tmp_path).name == "vosk_server"
+    both = far | {"fallback": {"recognizers": ["vosk_server", "vosk"]}}
+    assert models.choose("auto", both, language="ru", data_dir=tmp_path).name == "fallback"
+
+
+def test_a_model_is_removed_with_what_was_fetched_of_it(tmp_path: Path) -> None:
+    folder = lay(tmp_path / "models" / "vosk-model-small-ru-0.22")
+    part = folder.with_name("vosk-model-small-ru-0.22.part")
+    part.write_bytes(b"half")
+    assert models.remove("vosk-model-small-ru-0.22", tmp_path) == folder
+    assert not folder.exists() and not part.exists()
+    with pytest.raises(InstallError, match="is not in"):
+        models.remove("vosk-model-small-ru-0.22", tmp_path)
+    with pytest.raises(InstallError, match="there is no model"):
+        models.remove("../../etc", tmp_path)
 
 
 def test_what_the_settings_name_comes_first(tmp_path: Path) -> None:
