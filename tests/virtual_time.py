@@ -1,4 +1,4 @@
-"""An event loop on which nothing takes time: when idle, its clock jumps to the next timer; to wait for nothing fails."""
+"""An event loop on which nothing takes time: when idle, its clock jumps to the next timer; a wait for nothing fails."""
 
 from __future__ import annotations
 
