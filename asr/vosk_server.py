@@ -23,12 +23,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from asr._pool import BATCH, LONGEST, PHRASES, Load
 from engine.errors import Overloaded, SpeechError
 from engine.model import RATE, Transcript
-from engine.tasks import Errands
+from engine.tasks import Errands, beside
 
 log = logging.getLogger(__name__)
 EOF = '{"eof" : 1}'  # the server compares the text, blanks and all
 LARGEST = 1 << 20  # bytes of one answer
 UNKNOWN = "[unk]"
+LOOK_S = 1.0  # between two looks for a server that is away
 
 
 class Settings(BaseModel):
@@ -88,6 +89,15 @@ class ServerRecognizer:
                 self._ready.append(await self._connect())
             finally:
                 self._opening -= 1
+
+    async def watch(self) -> None:
+        """For ever: a server that is away is looked for, though nobody speaks: without it no calls are made."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._up:
+                with suppress(Away):
+                    self._ready.append(await self._connect())
+                    log.info("vosk-server is back")
 
     async def close(self) -> None:
         self._talks.cancel()
@@ -315,6 +325,7 @@ async def open(settings: Settings, *, data_dir: Path) -> AsyncGenerator[ServerRe
         with suppress(Away):
             await recognizer.prepare()
         try:
-            yield recognizer
+            async with beside(recognizer.watch()):
+                yield recognizer
         finally:
             await recognizer.close()

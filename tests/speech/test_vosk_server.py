@@ -124,6 +124,20 @@ async def test_nobody_there_at_the_start_is_no_reason_not_to_start(yes: list[byt
             await heard(recognizer, yes)
 
 
+async def test_a_server_that_comes_back_is_found_though_nobody_speaks(
+    server: Server, yes: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vosk_server, "LOOK_S", 0.05)
+    async with connected(server, ready=0) as recognizer:
+        server.mood = "away"
+        with pytest.raises(SpeechError):
+            await heard(recognizer, yes)
+        assert recognizer.load().capacity == 0
+        server.mood = ""
+        await until(lambda: recognizer.load().capacity > 0)
+        assert await heard(recognizer, yes) == "да"
+
+
 async def test_who_finds_no_stream_in_time_is_told_and_who_waits_a_little_loses_nothing(
     server: Server, yes: list[bytes]
 ) -> None:
