@@ -56,11 +56,16 @@ class Robot:
             answer.raise_for_status()
             return await answer.text()
 
-    async def quiet(self, limit_s: float = 60.0) -> None:
-        """Wait until no call lives."""
-        async with asyncio.timeout(limit_s):
-            while (await self.api("GET", "/calls/live"))["items"]:  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(0.2)
+    async def quiet(self, limit_s: float = 40.0) -> None:
+        """Wait until no call lives; hang up those that still do after `limit_s`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit_s
+        while living := (await self.api("GET", "/calls/live"))["items"]:
+            if loop.time() > end:
+                for call in living:
+                    await self.api("POST", f"/calls/{call['id']}/hangup")
+                end = loop.time() + limit_s
+            await asyncio.sleep(0.2)
 
     async def scenario(self, graph: Mapping[str, Any]) -> int:
         made = await self.api("POST", f"/projects/{self.project}/scenarios", {"name": graph["name"], "graph": graph})
@@ -185,9 +190,9 @@ def free(kind: socket.SocketKind, count: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of this process so far."""
+    """User and system time of this process so far; nothing of one that has ended."""
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
 
 
 def rss_mb(pid: int) -> float:
@@ -198,10 +203,14 @@ def rss_mb(pid: int) -> float:
 def children(pid: int) -> list[int]:
     """All processes below this one."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    for task in Path(f"/proc/{pid}/task").glob("*"):
         found += [int(child) for child in _read(str(task / "children")).split()]
     return found + [below for child in found for below in children(child)]
 
 
 def _read(path: str) -> bytes:
-    return Path(path).read_bytes()
+    """Empty where the process, or the thread, has just ended."""
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
