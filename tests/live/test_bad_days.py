@@ -142,7 +142,7 @@ async def test_postgresql_is_killed(tmp_path: Path, postgres: Postgres) -> None:
 
 async def test_told_to_stop_it_lets_calls_end_and_dials_the_rest_after_the_next_start(tmp_path: Path) -> None:
     async with live_robot(tmp_path) as robot:
-        phones = robot.phones(["key"] * 16)
+        phones = robot.phones(["key"] * 12)
         campaign = await begun(robot, phones, speed_per_hour=2 * 3600)
         live = {row["phone"] for row in (await robot.get("/calls/live"))["items"]}
         assert live

@@ -173,19 +173,22 @@ async def test_a_taken_port_is_one_sentence(tmp_path: Path, setting: str) -> Non
 
 async def test_an_external_manager_that_refuses_or_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     async with live_network(tmp_path / "there") as (settings, _, _):
-        ami = settings.asterisk.ami
-        http, agi, media, nobody = free_ports(4)
-        (tmp_path / "secret").write_text("wrong", "utf-8")
-        for port, told in ((ami.port, "asterisk.ami.secret_file"), (nobody, "refused")):
-            asterisk = {
-                "mode": "external",
-                "ami": {"port": port, "secret_file": "./secret"},
-                "agi": {"port": agi},
-                "media": {"port": media},
-            }
-            configured(tmp_path, {"http": {"port": http}, "asterisk": asterisk})
-            sentence = await complaint(tmp_path)
-            assert f"{LOOPBACK}:{port}" in sentence and told in sentence
+        (nobody,) = free_ports(1)
+        await asyncio.gather(
+            external(tmp_path / "refused", settings.asterisk.ami.port, "asterisk.ami.secret_file"),
+            external(tmp_path / "nobody", nobody, "refused"),
+        )
+
+
+async def external(folder: Path, port: int, told: str) -> None:
+    folder.mkdir()
+    (folder / "secret").write_text("wrong", "utf-8")
+    http, agi, media = free_ports(3)
+    ami = {"port": port, "secret_file": "./secret"}
+    asterisk = {"mode": "external", "ami": ami, "agi": {"port": agi}, "media": {"port": media}}
+    configured(folder, {"http": {"port": http}, "asterisk": asterisk})
+    sentence = await complaint(folder)
+    assert f"{LOOPBACK}:{port}" in sentence and told in sentence
 
 
 async def complaint(folder: Path) -> str:
