@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine import records
@@ -99,69 +100,82 @@ class Lines:
     # --- engine.records.LineStore
 
     async def line(self, number: str) -> records.InboundLine | None:
-        async with self._db.read() as session:
-            found = (
-                await session.execute(
-                    select(InboundLine, Project.timezone)
-                    .join(LineNumber, LineNumber.line_id == InboundLine.id)
-                    .join(Project, Project.id == InboundLine.project_id)
-                    .where(LineNumber.number == number, InboundLine.state == "active")
-                )
-            ).first()
-        if found is None:
-            return None
-        row, timezone = found
-        return records.InboundLine(
-            id=row.id,
-            project_id=row.project_id,
-            scenario_id=row.scenario_id,
-            after_hours_scenario_id=row.after_hours_scenario_id,
-            windows=tuple(window.read(w) for w in row.schedule.get("windows") or ()),
-            timezone=row.timezone or timezone,
-            record=row.record,
-        )
+        return await self._db.glance(_line_of, number)
 
     async def barred_on(self, line: int, phone: str) -> bool:
-        async with self._db.read() as session:
-            lists = await session.scalar(select(InboundLine.blacklist_ids).where(InboundLine.id == line))
-            if not lists:
-                return False
-            listed = select(SegmentContact.id).where(
-                SegmentContact.segment_id.in_(lists), SegmentContact.phone == phone
-            )
-            return await session.scalar(listed.limit(1)) is not None
+        return await self._db.glance(_barred_on, line, phone)
 
     async def open_incoming(
         self, line: records.InboundLine, *, uid: str, phone: str, number: str, scenario_id: int, at: datetime
     ) -> records.InboundCall:
-        async with self._db.write() as session:
-            person = (
-                await session.execute(
-                    select(SegmentContact.fields)
-                    .join(InboundLine, InboundLine.segment_id == SegmentContact.segment_id)
-                    .where(InboundLine.id == line.id, SegmentContact.phone == phone)
-                )
-            ).first()
-            fields = person[0] if person is not None else {}
-            put = self._db.insert(Call).values(
-                uid=uid,
-                kind="inbound",
-                direction="inbound",
-                project_id=line.project_id,
-                line_id=line.id,
-                phone=phone,
-                number=number,
-                scenario_id=scenario_id,
-                status="ringing",
-                fields=fields,
-                created_at=at,
-                ringing_at=at,
-            )
-            # Done again after a lost answer, it is the same row.
-            await session.execute(put.on_conflict_do_nothing(index_elements=["uid"]))
-            call_id = await session.scalar(select(Call.id).where(Call.uid == uid))
-            assert call_id is not None
-            return records.InboundCall(line, call_id, fields)
+        put = self._db.insert(Call).values(
+            uid=uid,
+            kind="inbound",
+            direction="inbound",
+            project_id=line.project_id,
+            line_id=line.id,
+            phone=phone,
+            number=number,
+            scenario_id=scenario_id,
+            status="ringing",
+            created_at=at,
+            ringing_at=at,
+        )
+        # Done again after a lost answer, it is the same row.
+        call_id, fields = await self._db.transact(
+            _open_incoming, put.on_conflict_do_nothing(index_elements=["uid"]), uid, line.id, phone
+        )
+        return records.InboundCall(line, call_id, fields)
+
+
+# What runs for every incoming call, while the caller hears nothing yet: one trip to the database's thread each.
+
+
+def _line_of(connection: Connection, number: str) -> records.InboundLine | None:
+    wanted = (
+        *(InboundLine.id, InboundLine.project_id, InboundLine.scenario_id, InboundLine.after_hours_scenario_id),
+        *(InboundLine.schedule, InboundLine.timezone, Project.timezone.label("of_project"), InboundLine.record),
+    )
+    row = connection.execute(
+        select(*wanted)
+        .select_from(LineNumber)
+        .join(InboundLine, LineNumber.line_id == InboundLine.id)
+        .join(Project, Project.id == InboundLine.project_id)
+        .where(LineNumber.number == number, InboundLine.state == "active")
+    ).first()
+    if row is None:
+        return None
+    return records.InboundLine(
+        id=row.id,
+        project_id=row.project_id,
+        scenario_id=row.scenario_id,
+        after_hours_scenario_id=row.after_hours_scenario_id,
+        windows=tuple(window.read(w) for w in row.schedule.get("windows") or ()),
+        timezone=row.timezone or row.of_project,
+        record=row.record,
+    )
+
+
+def _barred_on(connection: Connection, line: int, phone: str) -> bool:
+    lists = connection.scalar(select(InboundLine.blacklist_ids).where(InboundLine.id == line))
+    if not lists:
+        return False
+    listed = select(SegmentContact.id).where(SegmentContact.segment_id.in_(lists), SegmentContact.phone == phone)
+    return connection.scalar(listed.limit(1)) is not None
+
+
+def _open_incoming(
+    connection: Connection, put: postgresql.Insert, uid: str, line: int, phone: str
+) -> tuple[int, dict[str, Any]]:
+    """The call's row and what is known of the caller."""
+    person = connection.execute(
+        select(SegmentContact.fields)
+        .join(InboundLine, InboundLine.segment_id == SegmentContact.segment_id)
+        .where(InboundLine.id == line, SegmentContact.phone == phone)
+    ).first()
+    fields = person[0] if person is not None else {}
+    connection.execute(put, {"fields": fields})
+    return connection.execute(select(Call.id).where(Call.uid == uid)).scalar_one(), fields
 
 
 async def _ring_at(session: AsyncSession, line_id: int, numbers: list[str]) -> None:
