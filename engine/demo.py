@@ -26,9 +26,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from channels.voice import install, pstn
 from channels.voice.install import Asterisk
 from engine import app, logs
-from engine.audio import to_wav
+from engine.audio import to_wav, tone
 from engine.config import Settings
 from engine.demo_table import Board
+from engine.model import Sound
 from tts import espeak
 from web.auth import hash_password, new_token
 
@@ -41,7 +42,12 @@ LIBRARY = Path(__file__).resolve().parent.parent / "scenarios" / "library"
 MOST_S = 900.0
 PER_HOUR = 3600
 # The subscribers' voices: not the robot's.
-VOICES = {"yes": "ru+f2", "no": "ru+m3", "other": "ru+m2", "operator": "ru+f1", "hello": "ru+f3"}
+VOICES = {
+    "yes": "ru+f2", "no": "ru+m3", "other": "ru+m2", "operator": "ru+f1", "hello": "ru+f3", "unavailable": "ru+f5",
+    "voicemail": "ru+f4",
+}  # fmt: skip
+# What voicemail is told after its beep.
+MESSAGE = "Здравствуйте! Это робот Дозвон. Перезвоните нам, пожалуйста."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,13 @@ SUBSCRIBERS = (
     Subscriber("hangs_up", "Кирилл", "бросает трубку", {"status": "answered", "ended_by": "subscriber"}),
     Subscriber("wants_operator", "Лариса", "просит оператора", {"status": "answered", "result": "transferred"}),
     Subscriber("wants_busy_operator", "Макар", "оператор занят", {"status": "answered", "tag": "operator_busy"}),
+    Subscriber("announced", "Нина", "выключена: объявляют до ответа", {"status": "unreachable", "billed_s": 0}),
+    Subscriber(
+        "voicemail",
+        "Олег",
+        "автоответчик: сообщение после сигнала",
+        {"status": "answered", "result": "answering_machine", "said": MESSAGE},
+    ),
 )
 
 
@@ -139,7 +152,10 @@ async def voices(folder: Path) -> None:
         return
     async with espeak.open(espeak.Settings(rate_wpm=140), data_dir=folder) as speaker:
         for name, text in wanted.items():
-            sound = await speaker.render(text, voice=VOICES[name], language="ru")
+            if name in pstn.TONES:
+                sound = Sound(b"".join(tone(hz, seconds).pcm for hz, seconds in pstn.TONES[name]))
+            else:
+                sound = await speaker.render(text, voice=VOICES[name], language="ru")
             (folder / f"{name}.wav").write_bytes(to_wav(sound))
 
 
@@ -253,6 +269,7 @@ async def _prepare(api: Api, calls: int) -> int:
             "numbers": [NUMBER],
             "answer_timeout_s": 8,
             "retry": {"attempts": 0},
+            "amd": {"mode": "message", "text": MESSAGE},
             "speed_per_hour": PER_HOUR * (1 if calls <= len(SUBSCRIBERS) else 5),
             "max_concurrent": 100,
         },
@@ -326,6 +343,8 @@ def judged(who: Subscriber, call: Mapping[str, Any] | None) -> str:
                 right = wanted in call["tags"]
             case "by":
                 right = wanted in {step.get("by") for step in call["steps"]}
+            case "said":
+                right = any(line["who"] == "robot" and line["text"] == wanted for line in call["transcript"])
             case _:
                 right = call[name] == wanted
         if not right:
