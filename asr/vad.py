@@ -33,8 +33,6 @@ BLOCKS = 5
 TAUGHT_BY = 4  # one unvoiced frame in so many is measured
 EARLIER = 60 // FRAME_MS  # frames that silero hears from before the gate opened; more silence makes it deaf for a while
 TRUSTED = 80 // FRAME_MS  # frames for which the gate is believed meanwhile: too few for speech by themselves
-    80 // FRAME_MS
-)  # frames for which the gate is believed meanwhile: too few for speech, but they count when it is
 
 
 class Settings(BaseModel):
