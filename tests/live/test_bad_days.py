@@ -90,9 +90,9 @@ async def test_the_engine_is_killed(tmp_path: Path) -> None:
         assert cut
         assert all(row["recording"] for row in cut if row["duration_ms"])
         assert any(row["recording"] for row in cut)
-        assert list((robot.settings.data_dir / "asterisk" / "recordings").glob("*.wav")) == []
         await robot.hasten(campaign)
         await finished(robot, campaign, phones)
+        assert list((robot.settings.data_dir / "asterisk" / "recordings").glob("*.wav")) == []
 
 
 async def test_the_asterisk_is_killed(tmp_path: Path) -> None:
