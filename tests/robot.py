@@ -257,7 +257,7 @@ class Robot:
         await self.post(f"/campaigns/{campaign['id']}/start")
         return int(campaign["id"])
 
-    async def over(self, campaign: int, within_s: float = 60.0) -> dict[str, Any]:
+    async def over(self, campaign: int, within_s: float = 90.0) -> dict[str, Any]:
         return dict(
             await self.until(f"/campaigns/{campaign}", lambda told: told["state"] == "finished", within_s=within_s)
         )
@@ -272,8 +272,9 @@ class Robot:
                 await connection.execute(waiting)
         finally:
             await engine.dispose()
-        await self.post(f"/campaigns/{campaign}/pause")
-        await self.post(f"/campaigns/{campaign}/resume")
+        with contextlib.suppress(Refused):  # it may be over already
+            await self.post(f"/campaigns/{campaign}/pause")
+            await self.post(f"/campaigns/{campaign}/resume")
 
     async def calls(self, query: str) -> dict[str, list[dict[str, Any]]]:
         """The list of calls, by number, the oldest first."""
