@@ -64,6 +64,7 @@ class Used:
     main: float
     workers: float
     asterisk: float
+    bench: float  # SIPp and the telephones
     machine: float  # everything on this machine
 
 
@@ -75,7 +76,8 @@ class Load:
     main: float
     workers: float
     asterisk: float
-    busy: float  # the whole machine, of `cores`
+    strangers: float  # whatever else ran on this machine: it makes all other figures worse
+    busy: float  # the whole machine
     lag_p99_ms: float
     gaps_ms: Sequence[float]
     lost: int
@@ -107,6 +109,7 @@ async def measure(robot: Robot, folder: Path, count: int, *, hold_s: float = HOL
         main=(after.main - before.main) / seconds,
         workers=(after.workers - before.workers) / seconds,
         asterisk=(after.asterisk - before.asterisk) / seconds,
+        strangers=max(0.0, _others(after) - _others(before)) / seconds,
         busy=(after.machine - before.machine) / seconds,
         lag_p99_ms=1000 * of_buckets({b: n - lag_before.get(b, 0.0) for b, n in lag_after.items()}, 0.99),
         gaps_ms=gaps,
@@ -165,8 +168,14 @@ def used(robot: Robot) -> Used:
         cpu_s(robot.process.pid),
         sum(cpu_s(pid) for pid in workers),
         cpu_s(asterisk),
+        cpu_s(os.getpid())
+        + sum(cpu_s(pid) for pid in set(children(os.getpid())) - {robot.process.pid, *workers, *below}),
         _machine_s(),
     )
+
+
+def _others(used: Used) -> float:
+    return used.machine - used.main - used.workers - used.asterisk - used.bench
 
 
 def _machine_s() -> float:
@@ -198,6 +207,7 @@ def figures(loads: Iterable[Load], cores: int) -> list[Figure]:
             Figure(f"{n} calls: engine CPU per call", round(100 * load.engine / n, 3), "% of a core"),
             Figure(f"{n} calls: Asterisk CPU per call", round(100 * load.asterisk / n, 3), "% of a core"),
             Figure(f"{n} calls: whole machine busy", round(100 * load.busy / cores, 1), "%"),
+            Figure(f"{n} calls: strangers on the machine", round(100 * load.strangers), "% of a core"),
             Figure(f"{n} calls: event-loop lag p99", round(load.lag_p99_ms, 1), "ms"),
             Figure(
                 f"{n} calls: gap between packets p99.9",

@@ -54,7 +54,7 @@ a=ptime:20
 <recv response="100" optional="true"></recv>
 <recv response="180" optional="true"></recv>
 <recv response="183" optional="true"></recv>
-<recv response="200"></recv>
+<recv response="200" rrs="true"></recv>
 <send><![CDATA[
 ACK [next_url] SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
