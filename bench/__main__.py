@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
@@ -57,6 +58,9 @@ def _loop(run: Run) -> Measured:
     import uvloop
 
     async def measured() -> Measured:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # what was started is ended then
         return await run(Path(folder))
 
     with (
