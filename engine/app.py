@@ -26,7 +26,7 @@ from engine.call import Senses
 from engine.campaigns import Campaigns
 from engine.chores import Chores
 from engine.clock import SystemClock
-from engine.config import Settings, listening
+from engine.config import Settings, Speech, listening
 from engine.ear import TurnTaking
 from engine.ears import open_ears
 from engine.errands import open_web
@@ -36,6 +36,8 @@ from engine.library import StoredMaterials, StoredScenarios
 from engine.ports import Vad
 from engine.prompts import Prompts
 from engine.recordings import Recordings
+from engine.replay import Hearers
+from engine.replays import Listeners, Replays
 from engine.robot import Health, RunningRobot, Watch
 from engine.router import Router
 from engine.rules.barge_in import BargeIn
@@ -110,7 +112,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
             material=StoredMaterials(store).prompt, standby=voice.standby,
         )  # fmt: skip
         voiced = await _vad(settings, stack)
-        senses = Senses(voiced, ears.of, prompts, errands, clock, _turns(settings))
+        senses = Senses(voiced, ears.of, prompts, errands, clock, turns(settings.speech))
         talks = Talks(
             StoredScenarios(store), senses, prompts, journal, clock, language=settings.speech.language,
             manner=Manners(store, voice, settings.data_dir / "materials").of,
@@ -160,7 +162,15 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 kept_alive("recordings", left_behind),
             )
         )
-        web = make_app(settings, store, robot, voices=voice, counts=lambda: journal.counters, gauges=ears.gauges)
+        replays = Replays(
+            store, settings.data_dir, Hearers(voiced, ears.of, senses.turns),
+            Listeners(ears.choice.name, tuple(ears.by_name), ears.of, ears.full), clock, settings.speech.language,
+        )  # fmt: skip
+        await stack.enter_async_context(beside(kept_alive("replays", replays.run)))
+        web = make_app(
+            settings, store, robot, voices=voice, counts=lambda: journal.counters,
+            gauges=lambda: {**ears.gauges(), **trunks.gauges()}, replays=replays,
+        )  # fmt: skip
         with listening("http.port", settings.http.host, settings.http.port):
             port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))
         stack.callback(journal.close)
@@ -216,11 +226,12 @@ async def _vad(settings: Settings, stack: AsyncExitStack) -> Callable[[], Vad]:
     return await stack.enter_async_context(vad.open(chosen, data_dir=settings.data_dir))
 
 
-def _turns(settings: Settings) -> TurnTaking:
-    turns = settings.speech.turns
+def turns(speech: Speech) -> TurnTaking:
+    """How turns are taken, as the settings say."""
+    asked = speech.turns
     return TurnTaking(
-        Endpointing(turns.end_ms, turns.unfinished_ms, turns.complete_ms),
-        BargeIn(echo_db=turns.echo_db, alike=turns.echo_alike),
+        Endpointing(asked.end_ms, asked.unfinished_ms, asked.complete_ms),
+        BargeIn(echo_db=asked.echo_db, alike=asked.echo_alike),
     )
 
 
