@@ -26,8 +26,7 @@ from engine.call import Senses
 from engine.campaigns import Campaigns
 from engine.chores import Chores
 from engine.clock import SystemClock
-from engine.config import Settings, Speech, listening
-from engine.ear import TurnTaking
+from engine.config import Settings, listening
 from engine.ears import open_ears
 from engine.errands import open_web
 from engine.errors import ConfigError, DozvonError
@@ -40,14 +39,13 @@ from engine.replay import Hearers
 from engine.replays import Listeners, Replays
 from engine.robot import Health, RunningRobot, Watch
 from engine.router import Router
-from engine.rules.barge_in import BargeIn
 from engine.rules.billing import Tariff, Tariffs
-from engine.rules.endpointing import Endpointing
 from engine.store import Store, migrate, open_store
 from engine.stubborn import Stubborn
 from engine.talks import Talks
 from engine.tasks import beside, kept_alive
 from engine.trunks import Limit, Trunks
+from engine.turns import turns
 from engine.voices import Manners, open_voice
 from scenarios import forms
 from web.app import make_app, serve
@@ -224,15 +222,6 @@ async def _vad(settings: Settings, stack: AsyncExitStack) -> Callable[[], Vad]:
     except ValueError as error:
         raise ConfigError(f"speech.vad: {' '.join(str(error).split())}") from None
     return await stack.enter_async_context(vad.open(chosen, data_dir=settings.data_dir))
-
-
-def turns(speech: Speech) -> TurnTaking:
-    """How turns are taken, as the settings say."""
-    asked = speech.turns
-    return TurnTaking(
-        Endpointing(asked.end_ms, asked.unfinished_ms, asked.complete_ms),
-        BargeIn(echo_db=asked.echo_db, alike=asked.echo_alike),
-    )
 
 
 def _tariffs(settings: Settings) -> Tariffs:
