@@ -90,6 +90,7 @@ class StepLog:
     confidence: float = 0.0
     reaction_ms: int | None = None  # end of the subscriber's last sound (or the key) -> first sound that answers it
     detail: str = ""
+    partial: bool = False  # decided before the end of speech
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,14 @@ class Trunks:
         """Trunk -> channels in use, for metrics."""
         return {name: trunk.live for name, trunk in self._trunks.items()}
 
+    def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """The same for /metrics, with what there is: (name, labels) -> value."""
+        figures: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        for name, trunk in self._trunks.items():
+            figures["trunk_channels_used", (("trunk", name),)] = float(trunk.live)
+            figures["trunk_channels", (("trunk", name),)] = float(trunk.limit.channels)
+        return figures
+
     # --- the telephony as a whole -------------------------------------------------------------------------------------
 
     def failed(self, now: datetime) -> None:

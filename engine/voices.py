@@ -33,6 +33,22 @@ FRESH_S = 10.0  # a project's pronunciations and recordings are looked up again 
 MOST_RECORDINGS = 5000  # of a project
 MOST_PREVIEWS = 2  # at once, so that listening to voices does not keep calls waiting
 Materials = Literal["none", "whole", "fragments"]
+Gender = Literal["f", "m", ""]
+RHVOICE: Mapping[str, Gender] = {  # as its authors list them
+    **dict.fromkeys(("anna", "arina", "elena", "irina", "tatiana", "victoria", "slt", "clb", "lyubov"), "f"),
+    **dict.fromkeys(("aleksandr", "artemiy", "evgeniy-rus", "mikhail", "pavel", "vsevolod", "yuriy"), "m"),
+    **dict.fromkeys(("alan", "bdl"), "m"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A voice that can be asked for by name. `gender` is empty where nobody knows."""
+
+    name: str
+    language: str
+    engine: str = ""
+    gender: Gender = ""
 
 
 @dataclass(slots=True)
@@ -45,6 +61,7 @@ class Voice:
     standby: Synthesizer | None  # always quick: speaks when `raw` keeps a call waiting
     materials: Materials = "none"
     manners: Manners | None = None
+    described: Sequence[Speaker] = ()
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_PREVIEWS))
 
     async def render(self, text: str, *, voice: str = "", language: str = "ru") -> Sound:
@@ -52,6 +69,9 @@ class Voice:
 
     def voices(self) -> list[tuple[str, str]]:
         return list(self.speakers)
+
+    def speakers_told(self) -> list[Speaker]:
+        return list(self.described) or [Speaker(name, language) for name, language in self.speakers]
 
     async def preview(self, text: str, *, voice: str, language: str, project: int | None = None) -> Sound:
         manner = PLAIN if project is None or self.manners is None else await self.manners.of(project)
@@ -70,7 +90,9 @@ async def open_voice(speech: Speech, data_dir: Path) -> AsyncGenerator[Voice]:
         materials: Materials = "none"
         if isinstance(asked := booth.settings.get(choice.name), recorded.Settings):
             materials = asked.materials
-        yield Voice(choice, raw, booth.speakers(), standby, materials)
+        told = booth.speakers()
+        named = [(each.name, each.language) for each in told]
+        yield Voice(choice, raw, named, standby, materials, described=told)
 
 
 class _Booth:
@@ -81,7 +103,7 @@ class _Booth:
         self._data_dir = data_dir
         self._stack = stack
         self._opened: dict[str, Synthesizer] = {}
-        self._engines: list[Any] = []
+        self._engines: list[tuple[str, Any]] = []
         self.settings: dict[str, Any] = {}
 
     async def open(self, name: str, above: tuple[str, ...] = ()) -> Synthesizer:
@@ -105,7 +127,7 @@ class _Booth:
             made: Synthesizer = await self._enter(module.open(chosen, data_dir=self._data_dir, inner=inner))
             return made
         engine = await self._enter(module.open(chosen, data_dir=self._data_dir))
-        self._engines.append(engine)
+        self._engines.append((module.__name__.rpartition(".")[2], engine))
         kept = _valid(cached, "cached", dict(self._speech.synthesizers.get("cached", {})))
         identity = f"{name}:{getattr(engine, 'identity', '')}"
         around: Synthesizer = await self._enter(
@@ -121,14 +143,21 @@ class _Booth:
             return None
         return Prepared(await self.open("espeak"))
 
-    def speakers(self) -> list[tuple[str, str]]:
-        """Every voice that can be asked for by name, with its language, the best engine's first."""
-        found: dict[tuple[str, str], None] = {}
-        for engine in self._engines:
+    def speakers(self) -> list[Speaker]:
+        """Every voice that can be asked for by name, in each of its languages, the best engine's first."""
+        found: dict[tuple[str, str], Speaker] = {}
+        for kind, engine in self._engines:
             for name in getattr(engine, "voices", ()):
                 for language in getattr(engine, "languages", (self._speech.language,)):
-                    found[name, language] = None
-        return list(found)
+                    found.setdefault((name, language), Speaker(name, language, kind, _gender(kind, name)))
+        return list(found.values())
+
+
+def _gender(kind: str, name: str) -> Gender:
+    if kind == "rhvoice":
+        return RHVOICE.get(name.lower(), "")
+    variant = espeak.VOICES.get(name, "") if kind == "espeak" else ""
+    return "f" if variant.startswith("f") else "m" if variant.startswith("m") else ""
 
 
 def _valid(module: Any, name: str, options: Mapping[str, Any]) -> Any:

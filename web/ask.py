@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +24,28 @@ RANKS = {"analyst": 1, "operator": 2, "manager": 3, "admin": 4, "owner": 5}
 SCOPES = ("read", "write", "call_password")
 
 
+class Speaker(Protocol):
+    """A voice. `gender`: f, m, or empty where nobody knows."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def gender(self) -> Literal["f", "m", ""]: ...
+
+
 class Voices(Protocol):
     """The synthesizer in use, as far as the API needs it."""
+
+    def speakers_told(self) -> Sequence[Speaker]:
+        """Every voice with what is known of it."""
+        ...
 
     def voices(self) -> list[tuple[str, str]]:
         """(name, language) of every voice that can be asked for."""
@@ -33,6 +53,19 @@ class Voices(Protocol):
 
     async def preview(self, text: str, *, voice: str, language: str, project: int | None = None) -> Sound:
         """The text as sound, with a project's pronunciations if one is named. Raises SpeechError."""
+        ...
+
+
+class Replays(Protocol):
+    """Who hears kept calls again; jobs of the kind `replay` are its work."""
+
+    @property
+    def recognizers(self) -> tuple[str, ...]:
+        """By name; the one in use comes first."""
+        ...
+
+    def nudge(self) -> None:
+        """There is a new job."""
         ...
 
 
@@ -57,6 +90,7 @@ class Parts:
     robot: Robot
     clock: Clock = field(default_factory=SystemClock)
     voices: Voices | None = None
+    replays: Replays | None = None
 
 
 @dataclass(frozen=True, slots=True)

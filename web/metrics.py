@@ -24,9 +24,12 @@ Gauges = Callable[[], Mapping[tuple[str, Labels], float]]
 
 
 class Metrics:
-    """One registry for each application, so that two in one process do not meet."""
+    """One registry for each application, so that two in one process do not meet. `counts` and `gauges` are the engine's
+    own; the panel's page of the state reads them too."""
 
     def __init__(self, robot: Robot, counts: Counts | None, gauges: Gauges | None = None) -> None:
+        self.counts: Counts = counts or dict[tuple[str, Labels], int]
+        self.gauges: Gauges = gauges or dict[tuple[str, Labels], float]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
