@@ -140,6 +140,11 @@ def _content(words: _Words) -> None:
     test = scenario.add("test", "scenario:test", "a scenario's own tests, with no telephone")
     test.add_argument("files", nargs="+", type=Path, metavar="FILE")
     test.add_argument("--audio", action="store_true", help="through real synthesis and recognition")
+    replay = words.add("replay", "replay:heard_again", "hear recorded calls again: what would have gone another way")
+    replay.add_argument("calls", nargs="+", type=_count(1, 2**53 - 1), metavar="CALL", help="by its number in the list")
+    replay.add_argument("--recognizer", metavar="R", help="one of speech.recognizers, an engine, or an installed model")
+    replay.add_argument("--scenario", metavar="S", help="a file, or the number of a scenario, or number:version")
+    replay.add_argument("--json", action="store_true", help="for machines")
     numbers = words.group("numbers", "the platform's telephone numbers")
     load = numbers.add(
         "import", "numbers:import_numbers", "add numbers of yours from a CSV file (number,trunk,operator,…)"

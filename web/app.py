@@ -18,7 +18,7 @@ from engine.errors import DozvonError
 from engine.ports import Clock, Robot
 from engine.store import Store
 from web import api, auth, docs, guard, live, openapi, pages
-from web.ask import PARTS, Parts, Voices
+from web.ask import PARTS, Parts, Replays, Voices
 from web.metrics import METRICS, Counts, Gauges, Metrics
 from web.problems import problem, problem_of, status_of
 from web.routes import mount
@@ -51,6 +51,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+    replays: Replays | None = None,
 
 def make_app(
     settings: Settings,
@@ -64,7 +65,7 @@ def make_app(
 ) -> web.Application:
     """The application, not yet listening: see `serve`. `counts` and `gauges` are the engine's, for `/metrics`."""
     app = web.Application(middlewares=[guard.watched, told], client_max_size=1 << 20)
-    app[PARTS] = Parts(settings, store, robot, clock or SystemClock(), voices)
+    app[PARTS] = Parts(settings, store, robot, clock or SystemClock(), voices, replays)
     app[auth.DOOR] = auth.Door(settings.http.public_url)
     app[METRICS] = Metrics(robot, counts, gauges)
     app[live.STREAMS] = live.Streams()
