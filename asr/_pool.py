@@ -85,17 +85,22 @@ class Pool:
         """Runs the workers beside the body; enters when the first is ready. Raises SpeechError if it cannot be."""
         first = await self._started()
         failure: Exception | None = None
-        async with beside(self._keep(first), *(self._keep(None) for _ in range(self._wanted - 1))) as self._group:
-            self._begin(first)
-            try:
-                yield self
-            except Exception as error:  # noqa: BLE001 - the body's own: raised again below, as it was, in no group
-                failure = error
-            finally:
-                for life in self._lives:
-                    life.cancel()
-                for hearing in list(self._waiting.values()):
-                    hearing.failed(SpeechError("the recogniser is being shut down"))
+        try:
+            async with beside(self._keep(first), *(self._keep(None) for _ in range(self._wanted - 1))) as self._group:
+                self._begin(first)
+                try:
+                    yield self
+                except Exception as error:  # noqa: BLE001 - the body's own: raised again below, as it was, in no group
+                    failure = error
+                finally:
+                    for life in self._lives:
+                        life.cancel()
+                    for hearing in list(self._waiting.values()):
+                        hearing.failed(SpeechError("the recogniser is being shut down"))
+        finally:
+            for worker in list(self._workers):  # those whose life had not begun when it was ended
+                await worker.stop()
+            self._workers.clear()
         if failure is not None:
             raise failure
 

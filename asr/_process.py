@@ -147,6 +147,12 @@ class Worker:
         if not self._live:
             self._idle.set()
 
+    async def stop(self) -> None:
+        """Ends the process, now."""
+        if self._pipe is not None:
+            self._pipe.kill()
+            await surely(self._pipe.stop())
+
     async def dismiss(self) -> None:
         """No new utterances; the live ones have `drain_s` to end. Then it ends."""
         self.dismissed = True

@@ -72,6 +72,7 @@ class FallbackHearing:
         self._at = 0
         self._sound = bytearray()
         self._spent = False
+        self.trouble = ""  # which ones failed, and why; for whoever looks at the call
         for _ in owner.inners if beside else owner.inners[:1]:
             self._hearings.append(self._open())
 
@@ -89,8 +90,9 @@ class FallbackHearing:
         self._sound += frame
         for hearing in self._hearings[self._at :]:
             hearing.push(frame)
-        if not self._is_last and getattr(self._hearings[self._at], "failure", None) is not None:
-            self._next()
+        failure = getattr(self._hearings[self._at], "failure", None)
+        if failure is not None and not self._is_last:
+            self._next(failure)
 
     async def finish(self) -> Transcript:
         if self._spent:
@@ -100,10 +102,10 @@ class FallbackHearing:
             while True:
                 try:
                     return await self._hearings[self._at].finish()
-                except SpeechError:
+                except SpeechError as error:
                     if self._is_last:
                         raise
-                    self._next()
+                    self._next(error)
         finally:
             self.drop()
 
@@ -121,13 +123,14 @@ class FallbackHearing:
         _, inner = self._owner.inners[len(self._hearings)]
         return inner.listen(language=self._language, phrases=self._phrases)
 
-    def _next(self) -> None:
+    def _next(self, why: SpeechError) -> None:
         """The next one takes over, and hears what it has missed."""
-        name = self._owner.inners[self._at][0]
         self._hearings[self._at].drop()
+        (name, _), (other, _) = self._owner.inners[self._at : self._at + 2]
         self._at += 1
         self._owner.takeovers += 1
-        log.warning("another recogniser takes over", extra={"from": name, "to": self._owner.inners[self._at][0]})
+        self.trouble = "; ".join(filter(None, (self.trouble, f"{other} took over from {name}: {why}")))
+        log.warning("another recogniser takes over", extra={"from": name, "to": other, "reason": str(why)})
         if self._at == len(self._hearings):
             hearing = self._open()
             self._hearings.append(hearing)

@@ -157,6 +157,7 @@ class Call:
                 self._began()
             case Stood(text):
                 self._chronicle.partial(text)
+                self._chronicle.strained(self._ear.trouble)
                 self._chronicle.sounded(self._ear.since_voice)
                 self._feed(Partial(text))
             case Ended(hearing, owner):
@@ -192,13 +193,14 @@ class Call:
     async def _understand(self, hearing: Hearing, asked_at: int) -> None:
         try:
             said = await hearing.finish()
-            text, confidence = said.text, said.confidence
+            text, confidence, trouble = said.text, said.confidence, str(getattr(hearing, "trouble", ""))
         except SpeechError as error:
             log.warning("speech was not recognised", extra={"reason": str(error)})
             self._chronicle.lost("recogniser", str(error))
-            text, confidence = "", 0.0
+            text, confidence, trouble = "", 0.0, f"not recognised: {error}"
         if asked_at != self._state.steps:
             return  # an answer to an earlier question is no answer
+        self._chronicle.strained(trouble)
         self._chronicle.heard(text, confidence)
         self._feed(Heard(text, confidence))
 

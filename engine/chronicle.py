@@ -42,6 +42,7 @@ class Answering:
     began_s: float | None = None  # they began to speak
     sounded_s: float | None = None  # their last sound, or key
     step: int | None = None  # the step that was left by it
+    trouble: str = ""  # that the recognition of it had
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class Chronicle:
     # --- the subscriber ----------------------------------------------------------------------------------------------
 
     def began(self) -> None:
-        self._turn.began_s = self._watch.now_s()
+        self._turn.began_s, self._turn.trouble = self._watch.now_s(), ""
 
     def sounded(self, frames_ago: int) -> None:
         """Their last sound, or key, was so long ago."""
@@ -111,6 +112,10 @@ class Chronicle:
     def heard(self, text: str, confidence: float) -> None:
         self._line("subscriber", text, self._turn.began_s)
         self._tell("heard", text=text, confidence=confidence)
+
+    def strained(self, how: str) -> None:
+        """The recognition of what they say had this trouble; the step that is left by it tells."""
+        self._turn.trouble = how
 
     # --- the robot ---------------------------------------------------------------------------------------------------
 
@@ -140,6 +145,8 @@ class Chronicle:
         if visit.partial and visit.heard:
             self._line("subscriber", visit.heard, self._turn.began_s)
             self._tell("heard", text=visit.heard, confidence=visit.confidence)
+        answer = visit.by in ANSWERS
+        detail = "; ".join(filter(None, (visit.detail, self._turn.trouble if answer else "")))
         self._steps.append(
             StepLog(
                 at_ms=watch.ms(watch.entered_s),
@@ -150,12 +157,12 @@ class Chronicle:
                 by=visit.by,
                 heard=visit.heard,
                 confidence=round(visit.confidence, 3),
-                detail=visit.detail,
+                detail=detail[:MOST_DETAIL],
             )
         )
         watch.entered_s = now_s
-        if visit.by in ANSWERS:
-            self._turn.step = len(self._steps) - 1
+        if answer:
+            self._turn.step, self._turn.trouble = len(self._steps) - 1, ""
         self._tell("step", node=visit.node, card=visit.kind, port=visit.port, by=visit.by, heard=visit.heard)
 
     def mark(self, mark: Mark, now: datetime) -> None:

@@ -103,6 +103,11 @@ class Ear:
         """An utterance that belongs to the standing card is going on."""
         return self._utterance is not None
 
+    @property
+    def trouble(self) -> str:
+        """What the recognition of the utterance that goes on has gone through; empty: nothing."""
+        return str(getattr(self._utterance.hearing, "trouble", "")) if self._utterance else ""
+
     def listen(self, want: Listen | None) -> None:
         """From now on this is listened for; patience begins anew. None: nothing is; what is being said is nobody's."""
         self._want = want

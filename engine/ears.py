@@ -32,6 +32,8 @@ GAUGES = {  # of /metrics -> field of Load
     "recogniser_memory_bytes": "memory_bytes",
 }
 
+AWAY = "no recogniser process is alive: one is being started"
+
 
 @dataclass(frozen=True, slots=True)
 class Ears:
@@ -45,9 +47,12 @@ class Ears:
         return found
 
     def how(self) -> tuple[bool, str]:
-        """Does the default one work, and if not, why."""
+        """Does the default one work, and if not, or if another stands in for it, why."""
         load = self.default.load()
-        return load.ready > 0, "" if load.ready else "no recogniser process is alive: one is being started"
+        if not load.ready:
+            return False, AWAY
+        away = [name for name, one in getattr(self.default, "inners", ()) if not one.load().ready]
+        return True, f"{', '.join(away)}: {AWAY}; another recogniser stands in" if away else ""
 
     def full(self) -> bool:
         """There is no room for another utterance: no new calls for now."""
@@ -64,11 +69,15 @@ class Ears:
 
     def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         """The same for /metrics: (name, labels) -> value."""
-        return {
+        figures = {
             (gauge, (("recogniser", name),)): float(getattr(load, field))
             for name, load in self.loads().items()
             for gauge, field in GAUGES.items()
         }
+        for name, one in self.by_name.items():
+            if hasattr(one, "takeovers"):
+                figures["recogniser_takeovers", (("recogniser", name),)] = float(one.takeovers)
+        return figures
 
 
 @asynccontextmanager

@@ -125,6 +125,8 @@ async def test_the_card_goes_on_by_other_and_the_next_answer_is_understood(harm:
     assert path(log) == ["ask", "other", "later", "bye"]
     assert (step(log, "ask").by, log.ending) == ("other", "hangup")
     assert told.lost == ["recogniser"]  # and whoever looks is told why
+    assert step(log, "ask").detail.startswith("not recognised: the recogniser")
+    assert step(log, "other").detail == ""  # that of another answer is not told of this one
 
 
 async def test_out_of_memory_in_mid_speech_leads_by_other() -> None:
@@ -151,6 +153,18 @@ async def test_with_a_fallback_the_answer_itself_is_understood(harm: Callable[[P
     assert path(log) == ["ask", "known", "bye"]
     assert both.takeovers == 1
     assert told.lost == []
+    assert "second took over from first: the recogniser" in step(log, "ask").detail
+
+
+async def test_out_of_memory_with_a_fallback_the_answer_itself_is_understood() -> None:
+    media, told = ScriptedMedia(), Told()
+    async with pool() as first, pool(replace(QUICK, memory_mb=1024)) as second:
+        both = FallbackRecognizer([("first", first), ("second", second)])
+        answer(media, "hoard 400", "say yes")  # which the second has the room for
+        log = await call(both, media, told)
+        await until(lambda: first.load().restarts == 1 and first.load().ready == 1)
+    assert path(log) == ["ask", "known", "bye"]
+    assert (both.takeovers, told.lost) == (1, [])
 
 
 async def test_no_room_at_all_leads_by_other() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,13 @@ from asr.sherpa_onnx import SherpaRecognizer
 from asr.vosk import VoskRecognizer
 from asr.vosk_server import ServerRecognizer
 from engine.config import Settings, Speech
-from engine.ears import open_ears
+from engine.ears import AWAY, open_ears
 from engine.errors import ConfigError
+from engine.model import Sound
 from tests.fakes import FakeRobot
+from tests.speech import telephoned
 from tests.speech.onnx import spelt, t_one
+from tts import espeak
 from web.metrics import Metrics
 
 
@@ -82,6 +88,38 @@ async def test_metrics_tell_how_busy_each_is(tmp_path: Path) -> None:
         capacity = next(line for line in told.splitlines() if line.startswith("dozvon_recogniser_capacity{"))
         assert float(capacity.split()[1]) == ears.default.load().capacity > 0
         hearing.drop()
+
+
+async def test_who_stands_in_is_told_and_counted(tmp_path: Path) -> None:
+    far = {"engine": "vosk_server", "url": "ws://127.0.0.1:9/", "connect_s": 0.2}
+    both = {"recognizers": ["far", "vosk"]}
+    async with open_ears(speech("fallback", fallback=both, far=far), tmp_path) as ears:
+        assert ears.how() == (True, f"far: {AWAY}; another recogniser stands in")
+        taken = ("recogniser_takeovers", (("recogniser", "fallback"),))
+        assert ears.gauges()[taken] == 0
+        hearing = ears.of("").listen(phrases=["да"])
+        for frame in telephoned(await spoken(tmp_path, "да")):
+            hearing.push(frame)
+        assert (await hearing.finish()).text == "да"
+        assert ears.gauges()[taken] == 1
+
+
+async def spoken(folder: Path, text: str) -> Sound:
+    async with espeak.open(espeak.Settings(), data_dir=folder) as voice:
+        return await voice.render(text, voice="ru+m3")
+
+
+async def test_a_recogniser_that_is_down_is_told(tmp_path: Path) -> None:
+    async with open_ears(speech(), tmp_path) as ears:
+        (pid,) = ears.default.pids
+        os.kill(pid, signal.SIGKILL)
+        while ears.how()[0]:  # noqa: ASYNC110 - the end of a process is no event here
+            await asyncio.sleep(0.005)
+        assert ears.how() == (False, AWAY)
+        while not ears.how()[0]:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        restarts = ("recogniser_restarts", (("recogniser", "vosk"),))
+        assert ears.gauges()[restarts] == 1
 
 
 def test_turns_have_their_settings_and_their_limits() -> None:

@@ -45,6 +45,7 @@ async def test_the_first_answers_while_it_can() -> None:
     async with pools() as (both, _, second):
         assert (await told(both, "say hello").finish()).text == "hello"
         assert both.takeovers == 0
+        assert both.listen().trouble == ""
         assert second.load().overloaded == second.load().live == 0
 
 
@@ -52,8 +53,10 @@ async def test_the_first_answers_while_it_can() -> None:
 async def test_the_second_takes_over_what_the_first_did_not_finish(beside: bool) -> None:
     async with pools(beside=beside) as (both, first, _):
         os.kill(first.pids[0], signal.SIGSTOP)
-        assert (await told(both, "say hello", "say again").finish()).text == "hello again"
+        hearing = told(both, "say hello", "say again")
+        assert (await hearing.finish()).text == "hello again"
         assert both.takeovers == 1
+        assert hearing.trouble.startswith("second took over from first: the recogniser")
 
 
 async def test_the_second_takes_over_in_mid_speech_and_its_partials_are_seen() -> None:

@@ -157,10 +157,14 @@ async def test_a_worker_that_has_served_long_gets_a_successor() -> None:
 
 
 async def test_who_finds_no_worker_in_time_is_told() -> None:
-    async with pool(limits=replace(QUICK, streams=1), queue_s=0.1) as one:
+    async with pool(limits=replace(QUICK, streams=1)) as one:
         first = told(one, "say a")
+        began = asyncio.get_running_loop().time()
         second = told(one, "say b")
         assert one.load().queued == 1
+        await until(one, lambda load: load.overloaded == 1)
+        assert second.failure is not None
+        assert 0.15 < asyncio.get_running_loop().time() - began < 0.4  # the default is 200 ms; it need not be asked
         with pytest.raises(Overloaded):
             await second.finish()
         assert one.load().overloaded == 1
@@ -250,6 +254,25 @@ async def test_workers_are_gone_when_the_pool_is() -> None:
     with pytest.raises(SpeechError):
         await hearing.finish()
     assert two.listen().partial == ""  # too late, but nothing breaks
+
+
+async def test_a_worker_is_gone_though_the_pool_is_left_at_once() -> None:
+    async with pool() as one:
+        (pid,) = one.pids
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert one.pids == []
+
+
+async def test_workers_are_nicer_than_the_engine_and_keep_to_one_core() -> None:
+    async with pool({"nice": 7}) as one:
+        (pid,) = one.pids
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
+        assert b"OMP_NUM_THREADS=1" in environment(pid)
+
+
+def environment(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 async def test_signals_for_the_engine_do_not_end_a_worker() -> None:
