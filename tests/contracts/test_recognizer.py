@@ -1,15 +1,17 @@
 """What `Recognizer` and `Hearing` promise, held over every recogniser that needs no download and over the fake.
 
-sherpa-onnx runs a tiny model of T-one's form that hears words spelt in tones; pocketsphinx, which knows no Russian, is
-held to the same in tests/speech/test_pocketsphinx.py.
+sherpa-onnx runs tiny models of the forms of T-one, NeMo's CTC (GigaAM), and transducers (zipformers), streaming and
+offline, that hear words spelt in tones; NeMo's transducers are the one form that is not made here. pocketsphinx, which
+knows no Russian, is held to the same in tests/speech/test_pocketsphinx.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from engine.ports import Recognizer
 from tests.fakes import FakeRecognizer, utterance
 from tests.speech import telephoned
 from tests.speech.full import Full
-from tests.speech.onnx import spelt, t_one
+from tests.speech.onnx import nemo_ctc, spelt, sung, t_one, transducer
 from tests.speech.server import serving
 from tts import espeak
 
@@ -67,6 +69,16 @@ async def tones(folder: Path) -> AsyncGenerator[Bench]:
         yield Bench(recognizer, {text: spelt(text) for text in TEXTS})
 
 
+def wide(make: Callable[[Path], Path], kind: str) -> Callable[[Path], AbstractAsyncContextManager[Bench]]:
+    @asynccontextmanager
+    async def opened(folder: Path) -> AsyncGenerator[Bench]:
+        settings = sherpa_onnx.Settings.model_validate({"model": make(folder), "kind": kind, "workers": 1})
+        async with sherpa_onnx.open(settings, data_dir=folder) as recognizer:
+            yield Bench(recognizer, {text: sung(text) for text in TEXTS})
+
+    return opened
+
+
 @asynccontextmanager
 async def both(folder: Path) -> AsyncGenerator[Bench]:
     """The first of the two has no room for anybody."""
@@ -81,7 +93,16 @@ async def both(folder: Path) -> AsyncGenerator[Bench]:
         yield Bench(recognizer, await said(folder))
 
 
-BENCHES = {"fake": fake, "vosk": real, "vosk_server": far, "sherpa_onnx": tones, "fallback": both}
+BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
+    "fake": fake,
+    "vosk": real,
+    "vosk_server": far,
+    "sherpa_onnx": tones,
+    "sherpa_onnx nemo_ctc": wide(nemo_ctc, "nemo_ctc"),
+    "sherpa_onnx transducer": wide(partial(transducer, streaming=True), "transducer"),
+    "sherpa_onnx offline_transducer": wide(partial(transducer, streaming=False), "offline_transducer"),
+    "fallback": both,
+}
 
 
 @pytest.fixture(params=sorted(BENCHES))

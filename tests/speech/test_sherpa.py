@@ -1,7 +1,7 @@
 """What is particular to sherpa-onnx: kinds of models, what a folder says of itself, models that do not load.
 
-Streaming is proved on a tiny model of T-one's form. Transducers and NeMo models have forms too rich to be made here: of
-these the way to the library is proved, up to its refusal of files that are no models.
+Hearing is proved by the contract on tiny models of the forms that can be made here. NeMo's transducers cannot: of
+them the way to the library is proved, up to its refusal of files that are no models.
 """
 
 from __future__ import annotations
