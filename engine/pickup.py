@@ -25,6 +25,7 @@ from engine.model import FRAME_MS, Digit, Sound, Status, TalkLog
 from engine.ports import Hearing, Line, MediaStream, Recognizer, TransferEnd, TransferOrder, Vad
 from engine.rules.amd import Amd, Kind, Verdict
 from engine.rules.campaign import Machines
+from engine.rules.greetings import EXPECTED
 from engine.tasks import beside
 from scenarios.talk import Prompt
 
@@ -36,7 +37,8 @@ PREROLL = 300 // FRAME_MS
 GREETING_MS = 60_000  # a machine that speaks longer is not waited for
 SECOND_BEEP_MS = 300  # after a beep: there may be two
 BEFORE_MS = 400  # a beep that ended so shortly before the verdict is the one that the message follows
-STANDS_MS = 1500  # an announcement before the answer is believed when it has stood for so long
+STANDS_MS = 1500  # an announcement before the answer is believed when it has stood for so long,
+UNTOLD_MS = 4000  # or for so long if it has not said what it tells of
 PERSON_MS = 45_000  # an assistant may need so long to bring somebody
 RESTARTS = 2  # of a message that began before the machine had finished
 ROUNDS = 3  # of machine, then person, then machine …
@@ -101,6 +103,7 @@ class Detector:
         self.resting = False
         self._voiced = vad.voiced
         self._recognizer = recognizer
+        self._expected = EXPECTED if getattr(recognizer, "demonstration", False) else ()  # it knows no other words
         self._language = language
         self._told = told
         self._before: deque[bytes] = deque(maxlen=PREROLL)
@@ -138,7 +141,7 @@ class Detector:
         if hearing is None:
             self._before.append(frame)
             if self.amd.speaking:
-                self._hearing = self._recognizer.listen(language=self._language)
+                self._hearing = self._recognizer.listen(language=self._language, phrases=self._expected)
                 for earlier in self._before:
                     self._hearing.push(earlier)
                 self._before.clear()
@@ -171,7 +174,8 @@ async def overhear(media: MediaStream, *, senses: Senses, language: str) -> Stat
                 detector.push(item)
                 detector.on()
             verdict = amd.verdict  # "… but you may leave a message" may follow
-            if verdict.kind is Kind.ANNOUNCEMENT and amd.now_ms - verdict.at_ms >= STANDS_MS:
+            stands_ms = STANDS_MS if amd.means else UNTOLD_MS
+            if verdict.kind is Kind.ANNOUNCEMENT and amd.now_ms - verdict.at_ms >= stands_ms:
                 return Status(verdict.means)
     finally:
         detector.rest()

@@ -213,6 +213,11 @@ class Amd:
         self._once("key", "pressed_a_key", Kind.PERSON, self._rules.key)
         return self._judge()
 
+    @property
+    def means(self) -> str:
+        """What an announcement tells of, as an API `status`; empty: it has not said so."""
+        return self._scores.means
+
     def afresh(self) -> None:
         """Somebody else may speak now (a screening assistant passes the call on): judge anew, keep the evidence."""
         self._scores = _Scores(evidence=self._scores.evidence)
@@ -359,11 +364,16 @@ class Amd:
             return None
         standing = self.verdict.kind
         best = max(sums, key=lambda kind: sums[kind])
+        if best is standing is Kind.ANNOUNCEMENT and self._scores.means not in ("", self.verdict.means):
+            return self._found(best)
         if best is standing or best is Kind.UNKNOWN or sums[best] < self._rules.enough:
             return None
         others = max((score for kind, score in sums.items() if kind is not best), default=0.0)
         if sums[best] < others + self._rules.margin:
             return None
-        means = (self._scores.means or "unreachable") if best is Kind.ANNOUNCEMENT else ""
-        self.verdict = Verdict(best, self._now_ms, tuple(self._scores.evidence), means)
+        return self._found(best)
+
+    def _found(self, kind: Kind) -> Verdict:
+        means = (self._scores.means or "unreachable") if kind is Kind.ANNOUNCEMENT else ""
+        self.verdict = Verdict(kind, self._now_ms, tuple(self._scores.evidence), means)
         return self.verdict

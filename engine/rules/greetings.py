@@ -54,6 +54,7 @@ _SCREENING = {
         представьтесь; назовите себя; назовите ваше имя; цель звонка; цель вашего; по какому вопросу; что передать;
         что ему передать; что ей передать; виртуальн* ассистент*; виртуальн* помощник*; голосов* ассистент*;
         голосов* помощник*; секретар* олег*; личн* секретар*; умн* секретар*; виртуальн* секретар*; робот секретар*;
+        кто звонит и зачем; кто звонит и по какому; кто вы и зачем; зачем вы звоните; приветствует ассистент*;
         электронн* секретар*; умн* ответчик*; отвечает ассистент*; отвечает помощник*; защитник*; передам абоненту;
         screening service; using a screening; call assist; call assistant; record your name; state your name;
         reason for calling; reason for your call; why you're calling; virtual assistant;
@@ -113,8 +114,19 @@ _CLUES: tuple[tuple[re.Pattern[str], Clue], ...] = tuple(
 )
 _GREETS = frozenset(_list(_PERSON))
 LONGEST = 600  # characters of a partial that are looked at: the last ones
-EXPECTED = tuple(sorted({clue.phrase.replace("*", "") for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS))
-"""Whole phrases, for a recogniser that can be told what to expect."""
+# Words for the phrases that are given by their beginnings: as they are said.
+_SAID = """
+    оставьте сообщение; оставьте ваше сообщение; оставить сообщение; оставьте голосовое сообщение; голосовая почта;
+    голосовой почты; голосовом почтовом ящике; запишите сообщение; продиктуйте сообщение; автоответчик;
+    виртуальный ассистент; виртуальный помощник; виртуальный секретарь; голосовой ассистент; голосовой помощник;
+    вас приветствует ассистент; отвечает ассистент; секретарь; временно недоступен; абонент недоступен;
+    сейчас недоступен; телефон абонента выключен; аппарат абонента выключен; неправильно набран номер;
+    набранный вами номер не существует; номер изменён; абонент занят; абонент разговаривает
+"""
+EXPECTED = tuple(
+    sorted({clue.phrase for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS | set(_list(_SAID)))
+)
+"""Whole phrases, for a recogniser that must be told what to expect."""
 
 
 def clues(text: str) -> list[Clue]:

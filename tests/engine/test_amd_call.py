@@ -79,6 +79,7 @@ class World:
     synthesizer: FakeSynthesizer = field(default_factory=lambda: FakeSynthesizer(takes_s=0.0))
     events: list[tuple[str, object]] = field(default_factory=list)
     pickup: Pickup | None = None
+    sounds: Callable[[FakeSynthesizer], Voice] = Voice
 
     def note(self, event: object) -> None:
         self.events.append((getattr(event, "kind", ""), getattr(event, "data", {}).get("port")))
@@ -91,7 +92,7 @@ class World:
 
     async def talk(self) -> TalkLog:
         clock = LoopClock()
-        senses = Senses(FakeVad, lambda _: self.recognizer, Voice(self.synthesizer), self, clock)
+        senses = Senses(FakeVad, lambda _: self.recognizer, self.sounds(self.synthesizer), self, clock)
         chronicle = Chronicle(1, self, clock)
         interpreter = Interpreter(load(OFFER))
 
@@ -155,6 +156,19 @@ def test_a_message_is_left_when_the_beep_has_ended() -> None:
     assert 5.8 < world.said_at("Перезвоните нам") < 6.3
     assert log.result is Result.ANSWERING_MACHINE
     assert [line.text for line in log.transcript if line.who == "robot"][-1] == "Перезвоните нам"
+
+
+def test_the_message_may_be_a_recording() -> None:
+    class Recordings(Voice):
+        async def sound(self, prompt: Prompt) -> Sound:
+            return Sound(b"\x10\x10" * 8000) if prompt == Prompt(material=7) else await super().sound(prompt)
+
+    world = World(voicemail(), replace(MESSAGE, text="", material_id=7), sounds=Recordings)
+    log = world.run()
+    assert world.media.heard[-1].pcm[:4] == b"\x10" * 4
+    assert world.media.heard[-1].whole
+    assert [line.text for line in log.transcript if line.who == "robot"][-1] == "#7"
+    assert log.result is Result.ANSWERING_MACHINE
 
 
 def test_without_a_beep_the_message_begins_after_a_while_of_silence() -> None:

@@ -98,6 +98,8 @@ def test_words_that_only_people_say_decide_sooner() -> None:
         ("Вас приветствует автоответчик", Kind.MACHINE, ""),
         ("please leave your message after the tone", Kind.MACHINE, ""),
         ("это виртуальный секретарь Олег", Kind.SCREENING, ""),
+        ("вас приветствует ассистент", Kind.SCREENING, ""),
+        ("скажите кто звонит и зачем", Kind.SCREENING, ""),
         ("представьтесь, пожалуйста", Kind.SCREENING, ""),
         ("please state your name and the reason for calling", Kind.SCREENING, ""),
         ("абонент временно недоступен", Kind.ANNOUNCEMENT, "unreachable"),
@@ -112,6 +114,18 @@ def test_words_that_only_people_say_decide_sooner() -> None:
 def test_phrases_decide_by_a_partial(text: str, kind: Kind, means: str) -> None:
     heard = Heard().silence(200).speech(800).text(text)
     assert (heard.amd.verdict.kind, heard.amd.verdict.means) == (kind, means)
+
+
+def test_special_information_and_then_words_say_what_it_is() -> None:
+    heard = Heard()
+    for hz in (950, 1400, 1800):
+        heard.tone(hz, 330)
+    heard.silence(300)
+    assert [verdict.means for verdict in heard.verdicts] == ["unreachable"]
+    assert heard.amd.means == ""  # it is only supposed
+    heard.speech(1500).text("неправильно набран номер")
+    assert [verdict.means for verdict in heard.verdicts] == ["unreachable", "invalid_number"]
+    assert heard.amd.means == "invalid_number"
 
 
 @pytest.mark.parametrize("text", ["алло", "да, слушаю", "Алло! Здравствуйте", "hello", "кто это?"])
