@@ -51,7 +51,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-    replays: Replays | None = None,
 
 def make_app(
     settings: Settings,
@@ -62,6 +61,7 @@ def make_app(
     voices: Voices | None = None,
     counts: Counts | None = None,
     gauges: Gauges | None = None,
+    replays: Replays | None = None,
 ) -> web.Application:
     """The application, not yet listening: see `serve`. `counts` and `gauges` are the engine's, for `/metrics`."""
     app = web.Application(middlewares=[guard.watched, told], client_max_size=1 << 20)
