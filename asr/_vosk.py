@@ -1,4 +1,9 @@
-"""The worker's half of `asr.vosk`: a Kaldi model and its utterances, in a process of their own."""
+"""The worker's half of `asr.vosk`: a Kaldi model and its utterances, in a process of their own.
+
+a model with a look-ahead graph ─▶ the phrases whose words it knows become the grammar
+the embedded model              ─▶ any phrases become a graph of their own (`asr._lexicon`), each phrase one word
+any other                       ─▶ the phrases are not looked at
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from asr import _lexicon
 
 RATE = 8000
 UNKNOWN = "[unk]"
@@ -24,22 +31,42 @@ class VoskModel:
 
         vosk.SetLogLevel(-1)
         self._vosk = vosk
-        self._model = vosk.Model(model_path=str(folder))  # by path only: an unknown name would end the process
         self._grammars = takes_grammar(folder)
         self._rate = feeding_rate(folder)
+        self._graphs = _lexicon.Graphs(folder, self._load) if _lexicon.has(folder) else None
+        self._model: Any = None if self._graphs else self._load(str(folder))
         self._knows: dict[str, bool] = {}
-        self.unknown_words = 0
+        self._unknown = 0
+
+    @property
+    def unknown_words(self) -> int:
+        return self._graphs.unknown if self._graphs else self._unknown
 
     def begin(self, language: str, phrases: Sequence[str]) -> VoskUtterance:
         """A fresh recogniser each time (0.3 ms): one that is used again keeps what it learnt of the last voice, and
         grows."""
-        grammar = self._grammar(phrases) if self._grammars else None
+        grammar = self._grammar(phrases) if self._grammars and not self._graphs else None
         if grammar is None:
-            recognizer = self._vosk.KaldiRecognizer(self._model, self._rate)
+            model = self._model if self._graphs is None else self._own_words(self._graphs, language, phrases)
+            recognizer = self._vosk.KaldiRecognizer(model, self._rate)
         else:
             recognizer = self._vosk.KaldiRecognizer(self._model, self._rate, grammar)
         recognizer.SetWords(True)
         return VoskUtterance(recognizer, self._rate)
+
+    def close(self) -> None:
+        """Ends what it has started."""
+        if self._graphs:
+            self._graphs.lexicon.close()
+
+    def _load(self, folder: str) -> Any:
+        return self._vosk.Model(model_path=folder)  # by path only: an unknown name would end the process
+
+    def _own_words(self, graphs: _lexicon.Graphs, language: str, phrases: Sequence[str]) -> Any:
+        """A phrase that is a pattern can be anything: the common words are listened to then."""
+        wanted = phrases[:PHRASES]
+        plain = {_lexicon.cleaned(phrase, WORDS_IN_PHRASE) for phrase in wanted if "/" not in phrase} - {""}
+        return graphs.model(sorted(plain), language, free=not plain or any("/" in phrase for phrase in wanted))
 
     def _grammar(self, phrases: Sequence[str]) -> str | None:
         """The phrases in the model's own spelling and vocabulary; None where they would leave nothing to be heard, or
@@ -67,7 +94,7 @@ class VoskModel:
             if len(self._knows) > 100_000:
                 self._knows.clear()
             self._knows[word] = self._model.vosk_model_find_word(word) >= 0
-            self.unknown_words += not self._knows[word]
+            self._unknown += not self._knows[word]
         return self._knows[word]
 
 
@@ -111,8 +138,8 @@ class VoskUtterance:
 
 
 def _words(text: str) -> list[str]:
-    """[unk], [laughter], <eps> are no words."""
-    return [word for word in text.lower().split() if word[0] not in "[<"]
+    """[unk], [laughter], <eps> are no words; the blanks of a phrase that is one word are `_`."""
+    return [part for word in text.lower().split() if word[0] not in "[<" for part in word.split("_")]
 
 
 # --- what a model's folder says of itself ---------------------------------------------------------------------------

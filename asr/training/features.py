@@ -1,0 +1,69 @@
+"""Kaldi's MFCC as vosk computes them from conf/mfcc.conf: 40 coefficients of a telephone's sound, each 10 ms."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.training.voices import RATE
+
+Floats = npt.NDArray[np.float32]
+
+SIZE = 40  # bins and coefficients
+WINDOW, SHIFT, PADDED = 200, 80, 256  # samples: 25 ms, 10 ms
+LOW_HZ, HIGH_HZ = 100.0, RATE / 2 - 200.0
+PREEMPHASIS, LIFTER = 0.97, 22.0
+SMALLEST = float(np.finfo(np.float32).eps)
+CONF = f"""--use-energy=false
+--sample-frequency={RATE}
+--num-mel-bins={SIZE}
+--num-ceps={SIZE}
+--low-freq=100
+--high-freq=-200
+--dither=0
+"""
+
+
+def mfcc(pcm: npt.NDArray[np.int16]) -> Floats:
+    """[frames, 40]; sound of less than a window has none."""
+    count = 1 + (len(pcm) - WINDOW) // SHIFT if len(pcm) >= WINDOW else 0
+    if count == 0:
+        return np.zeros((0, SIZE), np.float32)
+    x = np.lib.stride_tricks.sliding_window_view(pcm.astype(np.float32), WINDOW)[::SHIFT][:count]
+    x = x - x.mean(1, keepdims=True)
+    x = np.concatenate([x[:, :1] * np.float32(1 - PREEMPHASIS), x[:, 1:] - np.float32(PREEMPHASIS) * x[:, :-1]], 1)
+    power = np.abs(np.fft.rfft(x * _window(), PADDED, axis=1)[:, : PADDED // 2]) ** 2
+    logs = np.log(np.maximum(power @ _banks().T, SMALLEST))
+    return np.asarray(logs @ _cosines().T, np.float32)
+
+
+@cache
+def _window() -> Floats:
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / (WINDOW - 1))
+    return np.asarray(hann**0.85, np.float32)
+
+
+@cache
+def _banks() -> Floats:
+    """Triangles on the mel scale, [bins, FFT bins]."""
+    low, high = _mel(LOW_HZ), _mel(HIGH_HZ)
+    step = (high - low) / (SIZE + 1)
+    at = _mel(np.arange(PADDED // 2) * RATE / PADDED)
+    left = low + step * np.arange(SIZE)[:, None]
+    rising, falling = (at - left) / step, (left + 2 * step - at) / step
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)), np.float32)
+
+
+def _mel(hz: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(1127.0 * np.log1p(np.asarray(hz) / 700.0))
+
+
+@cache
+def _cosines() -> Floats:
+    """The DCT with the lifter in it."""
+    k, n = np.arange(SIZE)[:, None], np.arange(SIZE)[None, :]
+    dct = np.sqrt(2 / SIZE) * np.cos(np.pi / SIZE * (n + 0.5) * k)
+    dct[0] = np.sqrt(1 / SIZE)
+    return np.asarray(dct * (1 + 0.5 * LIFTER * np.sin(np.pi * k / LIFTER)), np.float32)

@@ -1,0 +1,161 @@
+"""The network and its training. PyTorch is needed here and nowhere else.
+
+40 MFCC each 10 ms ─▶ conv 5 ─▶ conv 3, each third ─▶ 4 × conv 3 ─▶ log-probabilities of blank and sounds each 30 ms
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch  # type: ignore[import-not-found,unused-ignore]
+from torch import nn  # type: ignore[import-not-found,unused-ignore]
+
+from asr._phones import SOUNDS
+from asr.training.corpus import steps
+from asr.training.features import SIZE
+from asr.training.layers import CONTEXT, Layer
+
+log = logging.getLogger(__name__)
+Utterance = tuple[npt.NDArray[np.float16], npt.NDArray[np.int16]]
+HIDDEN = 160
+DROPOUT = 0.05
+FRAMES = 9000  # of a batch
+RATE, WARM_UP, DECAY, GREATEST = 2.5e-3, 0.12, 1e-3, 5.0
+
+
+class Network(nn.Module):  # type: ignore[misc,unused-ignore]
+    """Takes [batch, frames + 2 * CONTEXT, SIZE], its ends repeated; gives [batch, steps, 1 + sounds]."""
+
+    def __init__(self, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.norm = nn.BatchNorm1d(SIZE, affine=False, momentum=0.02)
+        self.convs = nn.ModuleList(
+            [nn.Conv1d(SIZE, hidden, 5), nn.Conv1d(hidden, hidden, 3, stride=3)]
+            + [nn.Conv1d(hidden, hidden, 3) for _ in range(4)]
+        )
+        self.norms = nn.ModuleList([nn.BatchNorm1d(hidden) for _ in self.convs])
+        self.drop = nn.Dropout(DROPOUT)
+        self.out = nn.Conv1d(hidden, 1 + len(SOUNDS), 1)
+
+    def forward(self, frames: Any) -> Any:
+        x = self.norm(frames.transpose(1, 2))
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = self.drop(norm(torch.relu(conv(x))))
+        return self.out(x).transpose(1, 2).log_softmax(-1)
+
+
+def batches(lengths: Sequence[int], chance: np.random.Generator) -> Iterator[list[int]]:
+    """Utterances of about one length together, in random order."""
+    packed: list[list[int]] = []
+    kept: list[int] = []
+    for n in np.argsort(lengths, kind="stable"):
+        if kept and (lengths[n] + 2 * CONTEXT) * (len(kept) + 1) > FRAMES:
+            packed.append(kept)
+            kept = []
+        kept.append(int(n))
+    packed.append(kept)
+    return (packed[n] for n in chance.permutation(len(packed)))
+
+
+def padded(found: Sequence[npt.NDArray[np.float16]], chance: np.random.Generator) -> npt.NDArray[np.float32]:
+    """A batch with its context; now and then a moment is blurred, as lost packets do."""
+    longest = max(len(one) for one in found) + 2 * CONTEXT
+    x = np.empty((len(found), longest, SIZE), np.float32)
+    for row, one in zip(x, found, strict=True):
+        row[:CONTEXT], row[CONTEXT : CONTEXT + len(one)], row[CONTEXT + len(one) :] = one[0], one, one[-1]
+        if chance.random() < 0.4:
+            width = int(chance.integers(2, 9))
+            start = int(chance.integers(longest - width))
+            row[start : start + width] = row[start : start + width].mean(0)
+    return x
+
+
+def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, kept: Path, threads: int) -> Network:
+    """Learns for `epochs`, each on a round of utterances; goes on from `kept`, which is written after each."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    network = Network()
+    count = sum(1 for _ in batches([len(one) for one, _ in rounds(0)], np.random.default_rng(0)))
+    total = round(epochs * count * 1.02) + epochs  # rounds differ by a few batches
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=total, pct_start=WARM_UP)
+    loss_of = nn.CTCLoss(blank=0, zero_infinity=True)
+    begin = 0
+    if kept.is_file():
+        state = torch.load(kept, weights_only=True)
+        begin = state["epoch"]
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+    for epoch in range(begin, epochs):
+        chance = np.random.default_rng([seed, epoch])
+        utterances, losses, began = rounds(epoch), [], time.monotonic()
+        network.train()
+        for batch in batches([len(one) for one, _ in utterances], chance):
+            found = network(torch.from_numpy(padded([utterances[n][0] for n in batch], chance)))
+            said = np.concatenate([utterances[n][1] for n in batch]).astype(np.int64)
+            loss = loss_of(
+                found.transpose(0, 1),
+                torch.from_numpy(said),
+                torch.tensor([steps(len(utterances[n][0])) for n in batch]),
+                torch.tensor([len(utterances[n][1]) for n in batch]),
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), GREATEST)
+            optimizer.step()
+            if schedule.last_epoch < total - 1:
+                schedule.step()
+            losses.append(loss.item())
+            if len(losses) % 100 == 0:
+                log.info("batch %d of about %d: loss %.3f", len(losses), count, float(np.mean(losses[-100:])))
+        log.info("epoch %d: loss %.4f, %.0f s", epoch + 1, float(np.mean(losses)), time.monotonic() - began)
+        aside = kept.with_suffix(".part")
+        torch.save(
+            {
+                "epoch": epoch + 1,
+                "hidden": network.hidden,
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            },
+            aside,
+        )
+        aside.rename(kept)
+    return network
+
+
+def layers(network: Network) -> list[Layer]:
+    """Affine layers with the normalisations before them folded in: what Kaldi's files hold."""
+    network.eval()
+    scale = 1 / np.sqrt(_array(network.norm.running_var) + network.norm.eps)
+    shift = -_array(network.norm.running_mean) * scale
+    found: list[Layer] = []
+    for n, conv in enumerate([*network.convs, network.out]):
+        weight, bias = _array(conv.weight), _array(conv.bias)
+        bias = bias + np.einsum("oik,i->o", weight, shift)
+        weight = (weight * scale[None, :, None]).transpose(0, 2, 1).reshape(len(weight), -1)
+        found.append(Layer(weight.astype(np.float32), bias.astype(np.float32)))
+        if n < len(network.norms):
+            norm = network.norms[n]
+            scale = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
+            shift = _array(norm.bias) - _array(norm.running_mean) * scale
+    return found
+
+
+def restored(kept: Path) -> Network:
+    state = torch.load(kept, weights_only=True)
+    network = Network(state["hidden"])
+    network.load_state_dict(state["network"])
+    return network
+
+
+def _array(tensor: Any) -> npt.NDArray[np.float64]:
+    return np.asarray(tensor.detach().numpy(), np.float64)
