@@ -5,6 +5,7 @@ asr/models.yaml ─▶ catalogue ─▶ installed in data_dir/models? ─▶ cho
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from engine.errors import ConfigError, InstallError
 
 HERE = Path(__file__).resolve().parent
 DEMO = "vosk-demo"
+STAMP = "archive.sha256"  # in its folder: what it was unpacked from
 DEMO_ARCHIVE = HERE / "demo_model" / f"{DEMO}.tar.gz"
 LIBRARIES = {"vosk": "vosk", "sherpa_onnx": "sherpa_onnx", "pocketsphinx": "pocketsphinx"}  # extension -> its library
 TO_BEGIN_WITH = 200_000_000  # bytes that a first model may have
@@ -122,10 +124,14 @@ def is_demo(model: Path) -> bool:
 
 
 def demo_model(data_dir: Path) -> Path:
-    """The folder of the demonstration model, unpacked at first use. Raises InstallError."""
+    """The folder of the demonstration model, unpacked at first use, and when another one has come with the program.
+    Raises InstallError."""
     folder = models_dir(data_dir) / DEMO
-    if not is_model(folder):
+    stamp = folder / STAMP
+    ours = hashlib.sha256(DEMO_ARCHIVE.read_bytes()).hexdigest()
+    if not is_model(folder) or not stamp.is_file() or stamp.read_text("ascii", "replace") != ours:
         unpack(DEMO_ARCHIVE, folder, is_model=is_model)
+        stamp.write_text(ours, "ascii")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Recognition by Vosk (Kaldi models) in worker processes; a card's phrases become the grammar where the model allows.
+"""Recognition by Vosk (Kaldi models) in worker processes; a card's phrases are all that is heard where it can be so.
 
 open ─▶ the model's folder is looked at ─▶ Pool of `asr._vosk` ─▶ VoskRecognizer.listen ─▶ Hearing
 """
@@ -34,7 +34,8 @@ class Settings(BaseModel):
 
 
 class VoskRecognizer:
-    """See `engine.ports.Recognizer`. One model, one language: `language` of an utterance is not looked at."""
+    """See `engine.ports.Recognizer`. One model, one language: `language` of an utterance is not looked at, but by the
+    embedded model, which knows Russian and English and hears any phrases of theirs."""
 
     def __init__(self, pool: Pool, model: Path) -> None:
         self._pool = pool
