@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from web.words_engine import TOLD_BY_ENGINE
+
 LANGUAGES = ("en", "ru")
 
 Words = Mapping[str, Mapping[str, str]]
@@ -90,7 +92,88 @@ TEXTS = _pairs(
     no_robot=("The engine is not running.", "Движок не запущен."),
     many_streams=("Too many live streams are open.", "Открыто слишком много потоков событий."),
     no_recording=("There is no recording of this call.", "Записи этого разговора нет."),
+    unknown_recogniser=("There is no such recogniser: {known}.", "Такого распознавателя нет; есть: {known}."),
+    many_replays=("Too many replays: wait a little.", "Слишком много прослушиваний: подождите немного."),
 )
+
+# What is wrong with the installation, and what to do: the page of its state. A part that says for itself what is wrong
+# has only a mend.
+PROBLEMS = _pairs(
+    workers_missing=("{ready} of {workers} processes are ready.", "Готово процессов: {ready} из {workers}."),
+    workers_died=("Processes died and were started again: {count}.", "Процессы падали и запущены снова: {count}."),
+    overloaded=("Answers that found no free recogniser: {count}.", "Ответов не распознано из-за перегрузки: {count}."),
+    takeovers=("Answers that the stand-in had to take over: {count}.", "Ответов принял запасной: {count}."),
+    no_voices=("There is no voice.", "Нет ни одного голоса."),
+    trunk_full=("All channels are in use: {channels}.", "Заняты все каналы: {channels}."),
+    unregistered=("It is not registered with the provider.", "Не зарегистрирован у провайдера."),
+    slow_loop=("The engine wakes up {ms} ms late.", "Движок просыпается с опозданием {ms} мс."),
+    recordings_lost=("Recordings lost since the start: {count}.", "Потеряно записей с запуска: {count}."),
+)
+MENDS = _pairs(
+    part=("See the log of the engine.", "Посмотрите журнал движка."),
+    database=(
+        "Look whether the database runs and the disk is not full. Calls that go on are written when it is back.",
+        "Проверьте, работает ли база и не заполнен ли диск. Идущие звонки запишутся, когда она вернётся.",
+    ),
+    asterisk=(
+        "It is started again by itself; if that repeats, run `dozvon check` and read its log in the data folder.",
+        "Он перезапускается сам; если это повторяется, запустите `dozvon check` и прочтите его журнал в папке данных.",
+    ),
+    telephony=(
+        "Calls wait. Look whether Asterisk runs, and whether the manager's address and secret are right.",
+        "Звонки ждут. Проверьте, работает ли Asterisk и верны ли адрес и секрет менеджера.",
+    ),
+    recogniser=(
+        "Calls go on by `other`. If no process comes up, `dozvon check` loads the model and says what is wrong.",
+        "Звонки идут по `other`. Если процессы не поднимаются, `dozvon check` загрузит модель и скажет, что не так.",
+    ),
+    synthesizer=(
+        "Run `dozvon check`; docs/VOICES.md says what to install.",
+        "Запустите `dozvon check`; что установить, сказано в docs/VOICES.md.",
+    ),
+    media=("Look whether its port is free and reachable.", "Проверьте, свободен ли и доступен ли её порт."),
+    disk=(
+        "Make room: old recordings are in the folder recordings of the data folder.",
+        "Освободите место: старые записи лежат в папке recordings папки данных.",
+    ),
+    agi=("Look whether its port is free.", "Проверьте, свободен ли его порт."),
+    journal=("See the log of the engine.", "Посмотрите журнал движка."),
+    recordings=(
+        "Look at the free space, and whether Asterisk may write into its recordings folder.",
+        "Проверьте свободное место и право Asterisk писать в папку записей.",
+    ),
+    workers_missing=(
+        "They start within a minute. If not, see the log.",
+        "Запустятся за минуту. Если нет — см. журнал.",
+    ),
+    workers_died=(
+        "One that dies again and again lacks memory, or its model is broken: see the log, `dozvon models list`.",
+        "Если падает снова и снова, ей не хватает памяти или повреждена модель: журнал, `dozvon models list`.",
+    ),
+    overloaded=(
+        "Raise `speech.workers`, or lower how many calls campaigns make at once.",
+        "Увеличьте `speech.workers` или уменьшите число одновременных звонков кампаний.",
+    ),
+    takeovers=("See why the first one fails.", "Посмотрите, почему отказывает основной."),
+    no_voices=(
+        "Install one: `apt-get install espeak-ng`, or `pip install 'dozvon[espeak]'`; better ones: docs/VOICES.md.",
+        "Установите: `apt-get install espeak-ng` или `pip install 'dozvon[espeak]'`; лучшие — в docs/VOICES.md.",
+    ),
+    trunk_full=(
+        "Calls wait for a free one. If the provider gives more, raise `channels`.",
+        "Звонки ждут свободного. Если провайдер даёт больше, увеличьте `channels`.",
+    ),
+    unregistered=(
+        "Look at the login, the password and the provider's address; `dozvon check` asks it.",
+        "Проверьте логин, пароль и адрес провайдера; `dozvon check` его спросит.",
+    ),
+    slow_loop=(
+        "The machine is too busy: fewer calls at once, fewer recogniser processes, or more cores.",
+        "Машина перегружена: меньше звонков сразу, меньше процессов распознавания или больше ядер.",
+    ),
+    recordings_lost=("Look at the free space of the disk.", "Проверьте свободное место на диске."),
+)
+
 
 # What the layers below say, in English there; what is not here stays as it is.
 TOLD_BELOW: tuple[tuple[str, str], ...] = (
@@ -168,12 +251,12 @@ def say(language: str, key: str, **params: object) -> str:
 
 def below(language: str, text: str) -> str:
     """What a lower layer said, in this language."""
-    if language != "ru":
+    if language != "ru" or not text:
         return text
-    for pattern, words in TOLD_BELOW:
-        found = re.fullmatch(pattern, text)
+    for pattern, words in (*TOLD_BELOW, *TOLD_BY_ENGINE):
+        found = re.fullmatch(pattern, text, re.S)
         if found is not None:
-            return words.format(*found.groups())
+            return words.format(*(below(language, part) for part in found.groups()))
     return text
 
 

@@ -125,7 +125,7 @@ class Full:
             f"{project}/scenarios/new?from=clinic", f"/scenarios/{self.shop.scenario}",
             f"/scenarios/{self.shop.scenario}?version=1", f"/scenarios/{self.shop.scenario}/edit",
             f"/scenarios/{self.shop.scenario}/rehearse", "/call-password", f"/call-password/{self.password}",
-            "/settings",
+            "/settings", "/status", f"{project}/voices", f"{project}/materials",
         ]  # fmt: skip
 
     def own(self) -> list[str]:
@@ -170,6 +170,9 @@ def _recording(world: World) -> str:
     return "recordings/one.wav"
 
 
+MACHINE = "short_greeting_640_ms +2.0 @900 ms; phrase: оставьте сообщение +4.5 @2400 ms; beep_1000_hz +3.0 @2600 ms"
+
+
 def ended(recording: str = "") -> CallEnd:
     """A talk in which everything happened that a page can show."""
     talk = TalkLog(
@@ -180,7 +183,9 @@ def ended(recording: str = "") -> CallEnd:
         vars={"heard": "да", "choice": "yes"},
         steps=(
             StepLog(0, "hello", "play", 2100, "next"),
-            StepLog(2100, "ask", "recognize", 1300, "yes", "voice", "да", 0.97, 240),
+            StepLog(900, "amd", "amd", 0, "person", detail="short_greeting_640_ms +2.0 @900 ms"),
+            StepLog(2100, "ask", "recognize", 1300, "agreed", "voice", "да", 0.97, 240, partial=True),
+            StepLog(2600, "amd", "amd", 0, "machine", detail=MACHINE),
             StepLog(3400, "agreed", "goal", 0, "next"),
         ),
         transcript=(Spoken(0, "robot", "Здравствуйте! Придёте?"), Spoken(3100, "subscriber", "<script>да</script>")),

@@ -16,9 +16,11 @@ from web.api import (
     numbers,
     projects,
     pronunciations,
+    replay,
     scenarios,
     segments,
     session,
+    status,
     system,
 )
 from web.routes import Route
@@ -37,7 +39,9 @@ NOUNS = (
     lines,
     analytics,
     call_passwords,
+    replay,
     jobs,
+    status,
     system,
 )
 

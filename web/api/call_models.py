@@ -9,6 +9,8 @@ from pydantic import Field, StringConstraints
 
 from engine.ports import LiveView
 from engine.store.tables import Call, CallDetail
+from scenarios.document import Scenario
+from web.api.story import VerdictOut, WhyOut, verdicts, whys
 from web.api.types import Id, Moment, Phone, Result, Status
 from web.paging import ListQuery
 from web.routes import Given, Told
@@ -27,6 +29,8 @@ class StepOut(Told):
     confidence: float = 0.0
     reaction_ms: int | None = None
     detail: str = ""
+    partial: bool = Field(default=False, description="Decided before the end of speech")
+    why: WhyOut | None = Field(default=None, description="Which of the card's answers decided, and by what words")
 
 
 class SpokenOut(Told):
@@ -84,6 +88,7 @@ class LiveOut(CallOut):
 class CallFull(CallOut):
     steps: list[StepOut]
     transcript: list[SpokenOut]
+    answered_by: list[VerdictOut] = Field(description="Who answered, where the campaign looks for machines")
     vars: dict[str, Any]
     messages: int = Field(description="How many messages the subscriber left: see /calls/{id}/messages/{n}")
 
@@ -157,11 +162,14 @@ def live_out(row: Call, view: LiveView | None) -> LiveOut:
     )
 
 
-def call_full(row: Call, detail: CallDetail | None) -> CallFull:
+def call_full(row: Call, detail: CallDetail | None, scenario: Scenario | None = None) -> CallFull:
+    """`scenario` is the version that was talked."""
+    steps = detail.steps if detail else []
     return CallFull.model_validate(
         {
             **_plain(row),
-            "steps": detail.steps if detail else [],
+            "steps": [{**step, "why": why} for step, why in zip(steps, whys(steps, scenario), strict=True)],
+            "answered_by": verdicts(steps),
             "transcript": detail.transcript if detail else [],
             "vars": detail.vars if detail else {},
             "messages": len(detail.recorded) if detail else 0,

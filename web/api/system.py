@@ -19,6 +19,7 @@ from web.openapi import DOCUMENT
 from web.paging import PageOf
 from web.problems import Unauthorized
 from web.routes import Given, Routes, Told
+from web.words import below
 
 routes = Routes("system")
 
@@ -38,8 +39,20 @@ class HealthOut(Told):
 
 
 class VoiceOut(Told):
+    """One voice that can be asked for. What is not known is empty."""
+
     name: str
     language: str
+    engine: str = ""
+    gender: Literal["f", "m", ""] = ""
+    licence: str = Field(default="", description="Of the engine; a model or a voice may have one of its own")
+
+
+LICENCES = {  # as their publishers say; docs/VOICES.md
+    "espeak": "GPL-3.0-or-later",
+    "rhvoice": "GPL-2.0-or-later; each voice its own, many not for business calls",
+    "piper": "GPL-3.0-or-later; each model its own",
+}
 
 
 class Preview(Given):
@@ -52,9 +65,7 @@ class Preview(Given):
 @routes.get("/health", "Liveness and readiness by part", scope=None, answer=HealthOut, also=((503, HealthOut),))
 async def health(ask: Ask) -> web.Response:
     """200 while calls can be made, else 503; that there is an answer at all means that the process lives."""
-    parts = {name: PartOut(ok=ok, detail=detail) for name, (ok, detail) in ask.robot.health().items()}
-    if "database" not in parts or parts["database"].ok:
-        parts["database"] = await _database(ask)
+    parts = await parts_of(ask)
     ready = all(part.ok for part in parts.values())
     if not _trusted(ask):
         parts = {name: PartOut(ok=part.ok, detail="") for name, part in parts.items()}
@@ -64,14 +75,24 @@ async def health(ask: Ask) -> web.Response:
     )
 
 
+async def parts_of(ask: Ask) -> dict[str, PartOut]:
+    """Every part, in the reader's language."""
+    parts = {
+        name: PartOut(ok=ok, detail=below(ask.language, detail)) for name, (ok, detail) in ask.robot.health().items()
+    }
+    if "database" not in parts or parts["database"].ok:
+        parts["database"] = await _database(ask)
+    return parts
+
+
 async def _database(ask: Ask) -> PartOut:
     try:
         async with asyncio.timeout(PING_S):
             await ask.store.ping()
     except StoreDown as error:
-        return PartOut(ok=False, detail=str(error))
+        return PartOut(ok=False, detail=below(ask.language, str(error)))
     except TimeoutError:
-        return PartOut(ok=False, detail="the database does not answer in time")
+        return PartOut(ok=False, detail=below(ask.language, "the database does not answer in time"))
     return PartOut(ok=True, detail="")
 
 
@@ -94,8 +115,20 @@ async def openapi(ask: Ask) -> web.Response:
 
 @routes.get("/voices", "The voices that can be asked for")
 async def voices(ask: Ask) -> PageOf[VoiceOut]:
-    known = ask.parts.voices.voices() if ask.parts.voices else []
-    return PageOf(items=[VoiceOut(name=name, language=language) for name, language in known], next=None)
+    known = ask.parts.voices.speakers_told() if ask.parts.voices else []
+    return PageOf(
+        items=[
+            VoiceOut(
+                name=each.name,
+                language=each.language,
+                engine=each.engine,
+                gender=each.gender,
+                licence=LICENCES.get(each.engine, ""),
+            )
+            for each in known
+        ],
+        next=None,
+    )
 
 
 @routes.post("/voices/preview", "Hear a text", scope="write", produces=("audio/wav",), errors=(404, 503))
@@ -109,7 +142,7 @@ async def preview(ask: Ask, body: Preview) -> web.Response:
             body.text, voice=body.voice, language=body.language, project=body.project_id
         )
     except SpeechError as error:
-        raise StoreDown(str(error)) from None
+        raise StoreDown(below(ask.language, str(error))) from None
     return web.Response(body=audio.to_wav(sound), content_type="audio/wav")
 
 

@@ -17,13 +17,17 @@ from web.pages import (
     home,
     lines,
     live,
+    materials,
     numbers,
     project,
     rehearsal,
+    replays,
     scenarios,
     segments,
     settings,
     static,
+    status,
+    voices,
 )
 from web.pages.shell import mount
 
@@ -41,6 +45,10 @@ NOUNS = (
     scenarios,
     rehearsal,
     call_password,
+    replays,
+    materials,
+    voices,
+    status,
     settings,
 )
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import soundfile  # type: ignore[import-untyped]
 from aiohttp import web
 
 from engine.errors import InputError, NotFound
 from scenarios.head import GIVEN
+from web import media
 from web.api import calls, scenarios
 from web.api.call_models import CallFilter, CallFull, NewCall
 from web.api.scenarios import ScenarioQuery
-from web.pages import forms
+from web.pages import forms, replays
 from web.pages.forms import Form
 from web.pages.labels import LABELS, N_
 from web.pages.listing import listed
 from web.pages.shell import Page, Pages
+from web.pages.strip import strip
 
 pages = Pages()
 
@@ -40,6 +44,8 @@ async def show(page: Page, call_id: int) -> web.StreamResponse:
         "call.html",
         call=call,
         timeline=timeline(call),
+        strip=strip(call, await _length_ms(page, call)),
+        again=await replays.block(page, call),
         names=await _names(page, call),
         over=call.ended_at is not None,
         given=GIVEN,
@@ -47,10 +53,24 @@ async def show(page: Page, call_id: int) -> web.StreamResponse:
 
 
 def timeline(call: CallFull) -> list[dict[str, Any]]:
-    """What was said and which cards were passed, in the order of time; a card comes before what it says."""
+    """What was said, which cards were passed and who was found to have answered, in the order of time; a card comes
+    before what it says."""
     spoken = [{"what": "line", "at": each.at_ms, "it": each} for each in call.transcript]
-    passed = [{"what": "step", "at": each.at_ms, "it": each} for each in call.steps]
-    return sorted([*passed, *spoken], key=lambda each: (each["at"], each["what"] == "line"))
+    passed = [{"what": "step", "at": each.at_ms, "it": each} for each in call.steps if each.kind != "amd"]
+    known = [{"what": "answered", "at": each.at_ms, "it": each} for each in call.answered_by]
+    return sorted([*passed, *known, *spoken], key=lambda each: (each["at"], each["what"] == "line"))
+
+
+async def _length_ms(page: Page, call: CallFull) -> int:
+    """Of the recording, else of the call."""
+    if call.recording:
+        row = await page.ask.store.calls.get(call.id, user=page.ask.user)
+        try:
+            info = await asyncio.to_thread(soundfile.info, media.found(page.ask, row.recording))
+        except (NotFound, soundfile.LibsndfileError):
+            return call.duration_ms
+        return int(info.duration * 1000)
+    return call.duration_ms
 
 
 async def _names(page: Page, call: CallFull) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from web.pages import locale
@@ -71,6 +72,42 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "silence": N_("silence"),
         "other": N_("not understood"),
         "time": N_("time"),
+        "barge_in": N_("interrupted"),
+        "exhausted": N_("too often"),
+    },
+    "decided": {"partial": N_("before the end of speech"), "final": N_("at the end of speech")},
+    "met": {
+        "exact": N_("the very words"),
+        "form": N_("another form"),
+        "pattern": N_("by the pattern"),
+    },
+    "answered_by": {
+        "person": N_("a person"),
+        "machine": N_("an answering machine"),
+        "screening": N_("a screening assistant"),
+        "announcement": N_("an operator's announcement"),
+        "fax": N_("a fax"),
+        "unknown": N_("not known yet"),
+    },
+    "difference": {
+        "same": N_("the same"),
+        "text": N_("heard otherwise"),
+        "arrow": N_("another arrow"),
+        "absent": N_("no such card"),
+        "unheard": N_("could not be heard"),
+    },
+    "gender": {"f": N_("female"), "m": N_("male"), "": N_("not known")},
+    "material": {"audio": N_("recording"), "tts": N_("speech"), "text": N_("message text"), "link": N_("link")},
+    "material_state": {
+        "active": N_("ready"),
+        "moderation": N_("being checked"),
+        "rejected": N_("refused"),
+        "archived": N_("archived"),
+    },
+    "trouble": {
+        "recording_lost": N_("recordings lost"),
+        "undialled": N_("calls that could not be dialled"),
+        "lost": N_("answers that could not be recognised, or prompts that were not spoken"),
     },
     "who": {"robot": N_("Robot"), "subscriber": N_("Subscriber"), "system": N_("System")},
     "role": {
@@ -159,10 +196,34 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-_GOOD = {"goal", "active", "verified", "delivered", "transferred", "ready"}
+# What told who had answered: the words of engine.rules.amd, as a person says them.
+EVIDENCE: tuple[tuple[str, str], ...] = (
+    (r"pressed_a_key", N_("a key was pressed")),
+    (r"said_what_people_say", N_("said what people say on the telephone")),
+    (r"short_greeting_(?P<n>\d+)_ms", N_("a short greeting of %(n)s ms, then silence")),
+    (r"went_on_speaking", N_("went on speaking after a short greeting")),
+    (r"speech_(?P<n>\d+)_ms", N_("has spoken for %(n)s ms without a pause")),
+    (r"talkative", N_("speaks nearly all the time")),
+    (r"beep_(?P<n>\d+)_hz", N_("a beep of %(n)s Hz")),
+    (r"fax_calling", N_("the tone of a calling fax")),
+    (r"fax_answering", N_("the tone of an answering fax")),
+    (r"busy_tone", N_("the busy tone")),
+    (r"congestion_tone", N_("the tone of a congested network")),
+    (r"special_information", N_("the tone before an operator's announcement")),
+    (r"ringback", N_("ringing")),
+    (r"phrase: (?P<n>.+)", N_("said: “%(n)s”")),
+)
+
+_GOOD = {"goal", "active", "verified", "delivered", "transferred", "ready", "same", "person"}
 _LIVE = {"running", "answered", "dialing", "ringing", "calling", "importing"}
-_WARN = {"paused", "no_answer", "busy", "congestion", "scheduled", "answering_machine", "queued", "rejected"}
-_BAD = {"failed", "blocked", "invalid_number", "opt_out", "unreachable", "expired"}
+_WARN = {
+    *("paused", "no_answer", "busy", "congestion", "scheduled", "answering_machine", "queued", "rejected"),
+    *("text", "machine", "screening", "moderation"),
+}
+_BAD = {
+    *("failed", "blocked", "invalid_number", "opt_out", "unreachable", "expired"),
+    *("arrow", "absent", "unheard", "announcement", "fax"),
+}
 
 
 def tone(value: object) -> str:
@@ -182,3 +243,16 @@ def labels(language: str) -> Callable[[str, object], str]:
         return translated.gettext(text) if text else str(value)
 
     return label
+
+
+def evidence(language: str) -> Callable[[str], str]:
+    translated = locale.words(language)
+
+    def told(what: str) -> str:
+        """What was found out about whoever answered, in words; what has none stays as it is."""
+        for pattern, text in EVIDENCE:
+            if (met := re.fullmatch(pattern, what)) is not None:
+                return translated.gettext(text) % met.groupdict()
+        return what
+
+    return told

@@ -12,6 +12,9 @@ import phonenumbers
 from babel import dates, numbers
 from markupsafe import Markup
 
+from web.pages.labels import evidence
+from web.words import below
+
 MINUS = "—"
 
 
@@ -63,6 +66,23 @@ def moment(_language: str, ms: int) -> str:
     return f"{ms // 60_000}:{ms % 60_000 / 1000:04.1f}"
 
 
+def told(language: str, text: str) -> str:
+    """What the engine said of a part or of a call."""
+    return below(language, text)
+
+
+def size(language: str, count: int) -> str:
+    """Bytes: 1.2 GB."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    units = {"B": "Б", "KB": "КБ", "MB": "МБ", "GB": "ГБ", "TB": "ТБ"}
+    shown = numbers.format_decimal(amount, "#,##0.#" if amount < 10 else "#,##0", locale=language)
+    return f"{shown}\u00a0{units[unit] if language == 'ru' else unit}"
+
+
 def phone(_language: str, value: str) -> str:
     """+7 900 123-45-67; what is no number stays as it is."""
     try:
@@ -82,8 +102,11 @@ _ALL: Mapping[str, Callable[..., Any]] = {
     "lasting": lasting,
     "moment": moment,
     "phone": phone,
+    "told": told,
+    "size": size,
 }
 
 
 def filters(language: str) -> dict[str, Callable[..., Any]]:
-    return {name: partial(make, language) for name, make in _ALL.items()}
+    made: dict[str, Callable[..., Any]] = {name: partial(make, language) for name, make in _ALL.items()}
+    return made | {"evidence": evidence(language)}

@@ -104,13 +104,16 @@ function player(box) {
   box.querySelector("[data-back]").addEventListener("click", () => go(audio.currentTime - 5));
   box.querySelector("[data-on]").addEventListener("click", () => go(audio.currentTime + 5));
   box.querySelector("[data-speed]").addEventListener("change", (event) => (audio.playbackRate = Number(event.target.value)));
-  timeline?.addEventListener("click", (event) => {
+  const jump = (event) => {
     const stamp = event.target.closest("[data-seek]");
     if (stamp) {
       go(Number(stamp.dataset.seek) / 1000);
       audio.play();
     }
-  });
+  };
+  for (const part of [timeline, box.querySelector("[data-strip]"), document.getElementById("replay")]) {
+    part?.addEventListener("click", jump);
+  }
   for (const name of ["timeupdate", "loadedmetadata", "seeked"]) audio.addEventListener(name, show);
   for (const name of ["play", "pause", "ended"]) {
     audio.addEventListener(name, () => {
