@@ -13,6 +13,7 @@ from engine.errors import ChannelDown, NotFound
 from engine.rules.phone import Refused, normalise
 from engine.store.calls import CallFilter as Where
 from web import live, media
+from web.api import story
 from web.api.call_models import (
     CallFilter,
     CallFull,
@@ -115,7 +116,7 @@ async def events(ask: Ask, query: EventFilter) -> web.StreamResponse:
 @routes.get("/calls/{call_id}", "One call with its steps and what was said")
 async def get(ask: Ask, call_id: int) -> CallFull:
     row, detail = await ask.store.calls.detail(call_id, user=ask.user)
-    return call_full(row, detail)
+    return call_full(row, detail, await story.scenario_of(ask, row))
 
 
 @routes.get(
