@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DOZVON := $(BIN)/dozvon
+TORCH := var/training/torch
 
-.PHONY: help setup demo test check bench format lock clean
+.PHONY: help setup demo test check bench model format lock clean
 
 help:
 	@echo "make setup    everything that is needed to run: Python libraries, front-end libraries, Asterisk"
@@ -12,6 +13,7 @@ help:
 	@echo "make test     all tests (ARGS='tests/engine -k name' for some of them)"
 	@echo "make check    ruff, mypy, import-linter, the rules of the tree"
 	@echo "make bench    the measurements of bench/, into bench/results.json"
+	@echo "make model    the embedded recogniser anew: speaks, trains (about an hour on 2 cores), writes, judges"
 	@echo "make format   ruff's formatting and its safe mends"
 	@echo "make lock     requirements.lock anew from pyproject.toml"
 	@echo "make clean    removes what setup made in this folder; the cache in the home folder stays"
@@ -37,6 +39,11 @@ check:
 bench:
 	@$(PYTHON) engine/bootstrap.py test
 	@$(DOZVON) bench $(ARGS)
+
+# PyTorch is large and has no business in the environment that runs: it lives beside what training keeps.
+model: setup
+	@test -d $(TORCH)/torch || $(BIN)/python -m pip install -q --target $(TORCH) -r asr/training/requirements.txt
+	@PYTHONPATH=$(TORCH) nice $(BIN)/python -m asr.training $(ARGS)
 
 format:
 	@$(PYTHON) engine/bootstrap.py check
