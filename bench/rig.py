@@ -17,6 +17,7 @@ import aiohttp
 import yaml
 
 from bench.telephone import HOST, Phone
+from engine.loopback import free_ports
 
 NUMBER = "+74950000001"
 SECOND = "+74950000002"
@@ -94,10 +95,10 @@ class Robot:
 async def robot(folder: Path, **settings: Any) -> AsyncGenerator[Robot]:
     """Started as a user would start it, with an administrator and a project; ended with SIGTERM."""
     ports = Ports(
-        *free(socket.SOCK_STREAM, 1),
-        *free(socket.SOCK_DGRAM, 1),
-        *free(socket.SOCK_STREAM, 3),
-        *free(socket.SOCK_DGRAM, 1),
+        *free_ports(1),
+        *free_ports(1, socket.SOCK_DGRAM),
+        *free_ports(3),
+        *free_ports(1, socket.SOCK_DGRAM),
     )
     config = {
         "data_dir": "./var",
@@ -172,18 +173,6 @@ async def _token(folder: Path) -> str:
     (folder / "password").write_text(PASSWORD, "utf-8")
     await command(folder, "user", "create", "bench@example.org", "--admin", "--password-file", "password")
     return await command(folder, "token", "create", "bench@example.org", "--scopes", "read,write,call_password")
-
-
-def free(kind: socket.SocketKind, count: int) -> list[int]:
-    """Ports of the loopback that nobody uses just now."""
-    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 # --- what processes use -----------------------------------------------------------------------------------------------

@@ -29,11 +29,11 @@ from engine import app, logs
 from engine.audio import to_wav, tone
 from engine.config import Settings
 from engine.demo_table import Board
+from engine.loopback import HOST, free_ports
 from engine.model import Sound
 from tts import espeak
 from web.auth import hash_password, new_token
 
-HOST = "127.0.0.1"
 NUMBER = "+74950000001"
 OPERATOR, BUSY_OPERATOR = "+74950000091", "+74950000092"
 EMAIL, PASSWORD = "demo@dozvon.local", "dozvon-demo"
@@ -160,9 +160,9 @@ async def voices(folder: Path) -> None:
 
 
 def _settings(folder: Path, port: int | None, found: Asterisk) -> Settings:
-    ami, agi, media = _free(socket.SOCK_STREAM, 3)
-    sip, network = _free(socket.SOCK_DGRAM, 2)
-    http = _panel_port() if port is None else port or _free(socket.SOCK_STREAM, 1)[0]
+    ami, agi, media = free_ports(3)
+    sip, network = free_ports(2, socket.SOCK_DGRAM)
+    http = _panel_port() if port is None else port or free_ports(1)[0]
     return Settings.model_validate(
         {
             "data_dir": str(folder),
@@ -184,24 +184,13 @@ def _settings(folder: Path, port: int | None, found: Asterisk) -> Settings:
     )
 
 
-def _free(kind: socket.SocketKind, count: int) -> list[int]:
-    sockets = [socket.socket(socket.AF_INET, kind) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 def _panel_port() -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, 8080))
         except OSError:
-            return _free(socket.SOCK_STREAM, 1)[0]
+            return free_ports(1)[0]
     return 8080
 
 

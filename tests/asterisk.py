@@ -17,7 +17,7 @@ import math
 import socket
 import wave
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,14 @@ from channels.voice.install import Asterisk
 from channels.voice.render import render
 from channels.voice.supervise import State, Supervised, running
 from engine.config import Settings
-
-LOOPBACK = "127.0.0.1"
+from engine.loopback import HOST as LOOPBACK
+from engine.loopback import free_ports as free_ports
 
 
 @functools.cache
 def installed() -> Asterisk:
     """This machine's Asterisk; fetched on first use."""
     return install.install(lambda _what, _share: None)
-
-
-def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:
-    """Different ports of the loopback that nobody listens on just now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def live_settings(folder: Path, **overrides: Any) -> Settings:

@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+
+from engine.loopback import free_ports
 
 USER = "dozvon"
 
@@ -93,7 +94,7 @@ class Postgres:
 def server() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="dozvon-pg-"))
     try:
-        postgres = Postgres(folder, _free_port())
+        postgres = Postgres(folder, *free_ports(1))
         postgres.start()
         try:
             yield postgres
@@ -131,9 +132,3 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -21,6 +21,7 @@ import pytest
 from engine import cli, tools
 from engine.commands.sip_probe import options
 from engine.config import load
+from engine.loopback import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60
@@ -208,16 +209,6 @@ def sip_server(*answers: str | None) -> Iterator[int]:
         thread.start()
         yield int(server.getsockname()[1])
         thread.join(TIMEOUT_S)
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def settings(folder: Path, trunk: int | None, **more: str) -> dict[str, str]:
