@@ -7,6 +7,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,29 @@ def test_attributes_are_counted_right(body: str, count: int) -> None:
     node = ast.parse(f"class A:\n    def m(self): {body}").body[0]
     assert isinstance(node, ast.ClassDef)
     assert len(_attributes(node)) == count
+
+
+def _imports(file: Path, known: set[str]) -> set[str]:
+    """Modules of ours that this one imports, anywhere in it: within a function, or for its types only, too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                found.add(below if below in known else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & known
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in _python()
+    }
+    known = set(modules)
+    graph = {name: _imports(file, known) - {name} for name, file in modules.items()}
+    assert "web.problems" in graph["web.pages.errors"]
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
 def test_every_file_begins_with_its_purpose() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -20,7 +19,7 @@ from engine.store import Store
 from web import api, auth, docs, guard, live, openapi, pages
 from web.ask import PARTS, Parts, Replays, Voices
 from web.metrics import METRICS, Counts, Gauges, Metrics
-from web.problems import problem, problem_of, status_of
+from web.problems import ERROR_PAGE, problem, problem_of, status_of
 from web.routes import mount
 from web.words import language_of
 
@@ -28,15 +27,6 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-@dataclass(frozen=True, slots=True)
-class ErrorPage:
-    """The panel's own answer to an error: (request, status, detail)."""
-
-    show: Callable[[web.Request, int, str], Awaitable[web.StreamResponse]]
-
-
-ERROR_PAGE = web.AppKey("error_page", ErrorPage)  # without it people too are answered with problem+json
 
 HEADERS = {
     "Content-Security-Policy": (

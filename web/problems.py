@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -29,6 +30,16 @@ from engine.errors import (
 from web.words import TITLES, VALIDATION, below, say
 
 CONTENT_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """The panel's own answer to an error: (request, status, detail)."""
+
+    show: Callable[[web.Request, int, str], Awaitable[web.StreamResponse]]
+
+
+ERROR_PAGE = web.AppKey("error_page", ErrorPage)  # without it people too are answered with problem+json
 
 
 class Unauthorized(DozvonError):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from web.pages import labels, locale, wording
-
-if TYPE_CHECKING:
-    from web.pages.shell import Page
 
 FOLDER = Path(__file__).resolve().parent.parent / "templates"
 
@@ -76,9 +73,9 @@ def _hint(keys: list[str], before: str, after: str) -> str:
     return f"{before} {'; '.join(keys)}. {after}" if keys else after
 
 
-def draw(page: Page, template: str, given: dict[str, Any], part: str = "") -> str:
+def draw(language: str, template: str, given: dict[str, Any], part: str = "") -> str:
     """The template as text; with `part` only `parts/<template>_<part>.html`, which it includes."""
-    drawn = environment(page.language)
+    drawn = environment(language)
     name = f"parts/{template.removesuffix('.html')}_{part}.html"
     wanted = name if part and (FOLDER / name).is_file() else template
-    return drawn.get_template(wanted).render({"page": page, "zone": page.zone, **given})
+    return drawn.get_template(wanted).render(given)

@@ -10,7 +10,7 @@ from web.ask import PARTS, Ask
 from web.auth import NOBODY
 from web.pages.labels import N_
 from web.pages.shell import Page, language, local, page_of
-from web.problems import Unauthorized
+from web.problems import ERROR_PAGE, ErrorPage, Unauthorized
 from web.words import below
 
 TITLES = {
@@ -34,8 +34,6 @@ DEFAULT = N_("Something went wrong")
 
 
 def add_to(app: web.Application) -> None:
-    from web.app import ERROR_PAGE, ErrorPage  # the application imports the pages
-
     app[ERROR_PAGE] = ErrorPage(show)
 
 

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from engine.errors import ChannelDown, Conflict, DozvonError, InputError, NotFound, StoreDown, TooOften
 from engine.store.paging import Ask as Slice
+from engine.tasks import beside
 from web.api.projects import ProjectOut
 from web.ask import RANKS, Ask, Role
 from web.auth import COOKIE, ask_of, digest
@@ -30,6 +31,7 @@ PROJECT = "dozvon_project"
 NOTE = "dozvon_note"
 YEAR_S = 365 * 86_400
 BODY_S = 30.0
+PAUSE_S = 5.0  # the longest within a form that is coming
 MOST_PROJECTS = 200
 _PARAM = re.compile(r"\{(\w+)\}")
 # What a person may have asked for in good faith: told where they asked, not on a page of its own.
@@ -93,7 +95,8 @@ class Page:
     async def show(self, template: str, status: int = 200, **given: Any) -> web.Response:
         """The page, or, where the browser asks for a part of it (`?part=`), that part of its template."""
         part = self.request.query.get("part", "")
-        text = drawing.draw(self, template, given, part if part.isidentifier() else "")
+        around = {"page": self, "zone": self.zone}
+        text = drawing.draw(self.language, template, around | given, part if part.isidentifier() else "")
         answer = web.Response(text=text, content_type="text/html", charset="utf-8", status=status)
         if not part:
             if NOTE in self.request.cookies:
@@ -186,7 +189,7 @@ async def _read(request: web.Request) -> None:
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPUnsupportedMediaType
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(BODY_S), beside(_comes(request)):
             raw = await request.read()
             if b"%00" in raw or b"\0" in raw:  # PostgreSQL keeps none, nobody means one
                 raise BadRequest("NUL")
@@ -199,6 +202,15 @@ async def _read(request: web.Request) -> None:
         ) from None
     except ValueError:
         raise BadRequest("the form cannot be read") from None
+
+
+async def _comes(request: web.Request) -> None:
+    """Raises TimeoutError when nothing more of the body comes."""
+    seen = -1
+    while request.content.total_bytes > seen:
+        seen = request.content.total_bytes
+        await asyncio.sleep(PAUSE_S)
+    raise TimeoutError
 
 
 def language(request: web.Request) -> str:
