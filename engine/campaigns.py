@@ -95,7 +95,8 @@ class Campaigns:
         self._spawn(f"password {password_id}", lambda: self._passwords.ring(password_id))
 
     async def hang_up(self, call_id: int) -> bool:
-        return await self._desk.hang_up(call_id)
+        """End a live call, or one that waits to be dialled; False if there is no such call here."""
+        return await self._desk.hang_up(call_id) or await self._singles.drop(call_id)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 

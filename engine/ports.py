@@ -283,15 +283,17 @@ class Robot(Protocol):
         ...
 
     async def call_now(self, call_id: int) -> None:
-        """Place the single call whose row (status queued) is `call_id`. Returns when it was taken on."""
+        """Place the single call whose row (status queued) is `call_id`. Returns when it was taken on; a robot that
+        cannot dial now leaves it queued, and takes it on later."""
         ...
 
     async def call_password(self, password_id: int) -> None:
-        """Ring for this call password. Returns when it was taken on."""
+        """Ring for this call password. Returns when it was taken on. Raises ChannelDown if the robot cannot ring now:
+        a code is of no use later."""
         ...
 
     async def hang_up(self, call_id: int) -> bool:
-        """End a live call; False if it does not live here."""
+        """End a live call, or do not dial one that waits for it; False if neither is here."""
         ...
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[CallEvent]]:

@@ -6,6 +6,7 @@ Both share the trunks with the campaigns and take their turn like anybody else.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from engine.attempt import Attempt, Desk, Job
@@ -18,14 +19,35 @@ from engine.stubborn import Abandoned
 from engine.tasks import surely
 
 PATIENCE = timedelta(minutes=10)  # of a call that names no `not_after`
+CANCELLED = "hung up before it was dialled"
 
 
-async def place(desk: Desk, key: str, callers: tuple[Caller, ...], until: datetime) -> Option | None:
-    """Wait for a free number, channel and start, and take them; None: `until` has passed, or the engine stops."""
+class Turn:
+    """A call's wait for its turn, which can be given up until it is over."""
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+        self.given_up = False
+        self.over = False
+
+    def give_up(self) -> bool:
+        """False: it was over already."""
+        if not self.over:
+            self.given_up = True
+            self.woken.set()
+        return self.given_up
+
+
+async def place(
+    desk: Desk, key: str, callers: tuple[Caller, ...], until: datetime, turn: Turn | None = None
+) -> Option | None:
+    """Wait for a free number, channel and start, and take them; None: `until` has passed, the engine stops, or the
+    turn was given up."""
     trunks, clock = desk.trunks, desk.clock
-    woken = asyncio.Event()
+    turn = turn or Turn()
+    woken = turn.woken
     try:
-        while not desk.draining:
+        while not (desk.draining or turn.given_up):
             woken.clear()
             now = clock.now()
             if now > until:
@@ -56,33 +78,54 @@ async def _until(now: datetime, at: datetime, woken: asyncio.Event) -> None:
         pass
 
 
+def _until_when(call: SingleCall) -> datetime:
+    return call.not_after or call.created_at + PATIENCE
+
+
 class SingleCalls:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, Turn] = {}
 
     async def place(self, call_id: int) -> None:
         """Take the queued call on and bring it to its end; nothing, if it is under way already. Once begun it is
         written whatever happens; until it has been dialled an engine that stops leaves it queued."""
         if call_id in self._under_way:
             return
-        self._under_way.add(call_id)
+        turn = self._under_way[call_id] = Turn()
         try:
-            await self._place(call_id)
+            await self._place(call_id, turn)
         finally:
-            self._under_way.discard(call_id)
+            del self._under_way[call_id]
 
-    async def _place(self, call_id: int) -> None:
+    async def drop(self, call_id: int) -> bool:
+        """A call that waits to be dialled is not: it ends as `blocked`. False if it does not wait (any more). Raises
+        what the store raises."""
+        turn = self._under_way.get(call_id)
+        if turn is not None:
+            return turn.give_up()
+        turn = self._under_way[call_id] = Turn()
+        turn.give_up()
+        try:
+            return await surely(self._end_unplaced(call_id, turn))
+        finally:
+            del self._under_way[call_id]
+
+    async def _end_unplaced(self, call_id: int, turn: Turn) -> bool:
+        call = await self._taken(call_id, lambda: self._desk.calls.take(call_id))
+        if call is not None:
+            await self._close(call, None, turn)
+        return call is not None
+
+    async def _place(self, call_id: int, turn: Turn) -> None:
         desk = self._desk
-        call = await desk.stubborn.until_done("take", lambda: desk.calls.take(call_id))
+        call = await self._taken(call_id, lambda: desk.stubborn.until_done("take", lambda: desk.calls.take(call_id)))
         if call is None:
             return
-        desk.owned.add(call_id)
         attempt = None
-        until = call.not_after or call.created_at + PATIENCE
         try:
             while not desk.draining:
-                option = await place(desk, f"call {call_id}", call.callers, until)
+                option = await place(desk, f"call {call_id}", call.callers, _until_when(call), turn)
                 if option is None:
                     break
                 attempt = Attempt(self._job(call, option.caller), desk)
@@ -96,14 +139,28 @@ class SingleCalls:
                 attempt.forget()
                 attempt = None
         finally:
-            await surely(self._close(call, attempt, until))
+            await surely(self._close(call, attempt, turn))
 
-    async def _close(self, call: SingleCall, attempt: Attempt | None, until: datetime) -> None:
+    async def _taken(self, call_id: int, take: Callable[[], Awaitable[SingleCall | None]]) -> SingleCall | None:
+        owned = self._desk.owned
+        owned.add(call_id)  # before it is taken: an open row that nobody owns is swept up
+        call = None
+        try:
+            call = await take()
+            return call
+        finally:
+            if call is None:
+                owned.discard(call_id)
+
+    async def _close(self, call: SingleCall, attempt: Attempt | None, turn: Turn) -> None:
         desk = self._desk
+        turn.over = True
         now = desk.clock.now()
         end = await attempt.finish() if attempt is not None else None
-        if end is None and now > until:
-            end = CallEnd(Status.BLOCKED, 0, now, scenario_id=call.scenario_id, reason="not_after has passed")
+        late = now > _until_when(call)
+        if end is None and (turn.given_up or late):
+            reason = CANCELLED if turn.given_up else "not_after has passed"
+            end = CallEnd(Status.BLOCKED, 0, now, scenario_id=call.scenario_id, reason=reason)
         written = end
         try:
             if written is None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
-from engine.errors import ChannelDown, NotFound
+from engine.errors import NotFound
 from engine.rules.phone import Refused, normalise
 from engine.store.calls import CallFilter as Where
 from web import live, media
@@ -33,7 +32,6 @@ from web.problems import wrong
 from web.routes import Given, Routes, Told
 
 routes = Routes("calls")
-log = logging.getLogger(__name__)
 
 
 class LiveFilter(ListQuery):
@@ -72,10 +70,7 @@ async def create(ask: Ask, project_id: int, body: NewCall) -> CallOut:
         number=body.number or "",
         not_after=body.not_after,
     )
-    try:
-        await ask.robot.call_now(row.id)
-    except ChannelDown:
-        log.info("a call waits for the engine", extra={"call": row.id})  # queued: taken on later
+    await ask.robot.call_now(row.id)
     return call_out(row)
 
 
@@ -149,8 +144,9 @@ async def message(ask: Ask, call_id: int, number: int) -> web.StreamResponse:
     return await media.send(ask, detail.recorded[number - 1], "audio/wav")
 
 
-@routes.post("/calls/{call_id}/hangup", "End a call")
+@routes.post("/calls/{call_id}/hangup", "End a call, or cancel one that is queued")
 async def hangup(ask: Ask, call_id: int) -> HungUp:
+    """One that has not been dialled yet ends as `blocked`, and never is."""
     row = await ask.store.calls.get(call_id, user=ask.user)
     if row.project_id is not None:
         await ask.may(row.project_id, "operator")
