@@ -175,6 +175,19 @@ def rms_dbfs(pcm: bytes) -> float:
     return 10 * float(np.log10(power)) if power > 0 else float("-inf")
 
 
+def peak(pcm: bytes) -> int:
+    """The loudest sample, 0 to 32768."""
+    wave = np.frombuffer(pcm, PCM, count=len(pcm) // 2)
+    return max(int(wave.max()), -int(wave.min())) if wave.size else 0
+
+
+def onset_s(pcm: bytes, loud: int = 500) -> float:
+    """When the first sound louder than that begins; 0 if there is none."""
+    wave = np.frombuffer(pcm, PCM, count=len(pcm) // 2)
+    above = (wave > loud) | (wave < -loud)
+    return float(above.argmax()) / RATE if wave.size else 0.0
+
+
 def peaks(pcm: bytes, buckets: int = 400) -> list[int]:
     """The loudest moment of each of `buckets` equal stretches, 0 to 100; fewer if there are fewer samples."""
     wave = np.abs(np.frombuffer(pcm, PCM, count=len(pcm) // 2).astype(np.int32))

@@ -150,6 +150,8 @@ class Call:
         if self._tape is not None and self._tape.push(frame, silent=mouth.speaking):
             self._keep(self._tape)
         signal = self._ear.push(frame, speaking=mouth.speaking, interruptible=mouth.interruptible)
+        if self._chronicle.unfinished:
+            self._chronicle.sounds_on(self._ear.since_sound)
         if signal is None:
             return
         match signal:
@@ -158,10 +160,10 @@ class Call:
             case Stood(text):
                 self._chronicle.partial(text)
                 self._chronicle.strained(self._ear.trouble)
-                self._chronicle.sounded(self._ear.since_voice)
+                self._chronicle.sounded(self._ear.since_sound, finished=False)
                 self._feed(Partial(text))
             case Ended(hearing, owner):
-                self._chronicle.sounded(self._ear.since_voice)
+                self._chronicle.sounded(self._ear.since_sound)
                 self._errands.run(self._understand(hearing, owner))
             case Quiet():
                 self._feed(Silent())
@@ -308,7 +310,7 @@ class Call:
 
     def began(self, prompt: Prompt, sound: Sound) -> None:
         self._ear.plays(sound.pcm)
-        self._chronicle.said(prompt)
+        self._chronicle.said(prompt, sound)
 
     def finished(self) -> None:
         self._feed(Played())

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from engine.model import FRAME_MS, CallEvent, Result, Spoken, StepLog, TalkLog
+from engine.audio import onset_s
+from engine.model import FRAME_MS, CallEvent, Result, Sound, Spoken, StepLog, TalkLog
 from engine.ports import Clock, Journal
 from scenarios.talk import Mark, Prompt, State, Value, Visit
 
 ANSWERS = frozenset({"voice", "dtmf", "other"})
 MOST_LINES = 2000  # of a transcript
 MOST_DETAIL = 1000  # characters
+PAUSE = 100 // FRAME_MS  # frames: who is answered in mid-word has finished after so long a silence
 BY_RULE = "answering_machine"  # the reason when the campaign's own rule for machines ends a call
 
 
@@ -37,12 +39,19 @@ class Stopwatch:
 
 @dataclass(slots=True)
 class Answering:
-    """The subscriber's last turn, while the robot has not answered it aloud."""
+    """The subscriber's last turn, and the robot's answer to it."""
 
     began_s: float | None = None  # they began to speak
     sounded_s: float | None = None  # their last sound, or key
     step: int | None = None  # the step that was left by it
+    said_s: float | None = None  # the first sound of the answer
     trouble: str = ""  # that the recognition of it had
+
+    def reaction_ms(self) -> int | None:
+        """None: there is no answer to this turn yet. 0: it came before they had finished."""
+        if self.step is None or self.sounded_s is None or self.said_s is None:
+            return None
+        return max(0, round((self.said_s - self.sounded_s) * 1000))
 
 
 @dataclass(slots=True)
@@ -93,6 +102,7 @@ class Chronicle:
         self._marks = Marks()
         self._turn = Answering()
         self._stopped = ""
+        self.unfinished = False  # a part of what they say was enough: their last sound may be still to come
 
     def _tell(self, kind: str, **data: Value) -> None:
         self._journal.note(CallEvent(self._call_id, kind, self._clock.now(), data))
@@ -100,11 +110,24 @@ class Chronicle:
     # --- the subscriber ----------------------------------------------------------------------------------------------
 
     def began(self) -> None:
+        self.unfinished = False
         self._turn.began_s, self._turn.trouble = self._watch.now_s(), ""
 
-    def sounded(self, frames_ago: int) -> None:
-        """Their last sound, or key, was so long ago."""
-        self._turn.sounded_s = self._watch.now_s() - frames_ago * FRAME_MS / 1000
+    def sounded(self, frames_ago: int, *, finished: bool = True) -> None:
+        """Their last sound, or key, was so long ago; not `finished`: as far as is known, see `sounds_on`."""
+        turn = self._turn
+        if turn.said_s is not None:  # that one is answered
+            turn.step = turn.said_s = None
+        turn.sounded_s = self._watch.now_s() - frames_ago * FRAME_MS / 1000
+        self.unfinished = not finished
+
+    def sounds_on(self, frames_ago: int) -> None:
+        """They may be speaking on, though the answer is decided or even said: their last sound was so long ago."""
+        if frames_ago > PAUSE:
+            self.unfinished = False
+        elif not frames_ago:
+            self._turn.sounded_s = self._watch.now_s()
+            self._reacted()
 
     def partial(self, text: str) -> None:
         self._tell("partial", text=text)
@@ -119,16 +142,20 @@ class Chronicle:
 
     # --- the robot ---------------------------------------------------------------------------------------------------
 
-    def said(self, prompt: Prompt) -> None:
-        """This begins to sound now."""
+    def said(self, prompt: Prompt, sound: Sound | None = None) -> None:
+        """This begins to be played now."""
         now_s, turn = self._watch.now_s(), self._turn
-        if turn.step is not None and turn.sounded_s is not None:
-            reaction_ms = round((now_s - turn.sounded_s) * 1000)
-            self._steps[turn.step] = replace(self._steps[turn.step], reaction_ms=reaction_ms)
-        turn.step = None
+        if turn.step is not None and turn.said_s is None:
+            turn.said_s = now_s + (onset_s(sound.pcm) if sound is not None else 0.0)
+            self._reacted()
         text = prompt.text or prompt.audio or f"#{prompt.material}"
         self._line("robot", text, now_s)
         self._tell("said", text=text)
+
+    def _reacted(self) -> None:
+        step, reaction_ms = self._turn.step, self._turn.reaction_ms()
+        if step is not None and reaction_ms is not None:
+            self._steps[step] = replace(self._steps[step], reaction_ms=reaction_ms)
 
     def _line(self, who: str, text: str, at_s: float | None) -> None:
         if text and len(self._lines) < MOST_LINES:

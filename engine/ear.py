@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from engine.audio import peak
 from engine.model import FRAME_MS
 from engine.ports import Hearing, Recognizer, Vad
 from engine.rules.barge_in import BargeIn, Playback, is_tone
@@ -24,6 +25,8 @@ from scenarios.talk import Listen
 
 PREROLL = 300 // FRAME_MS  # frames recognised from before the onset: a first syllable is often quiet
 DOUBTED = 160 // FRAME_MS  # frames by which an onset is judged
+FAINT = 0.04  # of the loudest frame of what is being said: fainter ones (−28 dB) are its fading, not its sound
+OTHER = 600 // FRAME_MS  # frames after which it is something else that is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,22 @@ class _Utterance:
     owner: int = 0  # whose answer it is; the caller's word
 
 
+class _LastSound:
+    """How many frames ago it was; a detector calls what comes some 100 ms after it voiced still."""
+
+    __slots__ = ("_loudest", "ago")
+
+    def __init__(self) -> None:
+        self.ago = 0
+        self._loudest = 0  # of what is being said
+
+    def voiced(self, frame: bytes) -> None:
+        loud = peak(frame)
+        self._loudest = loud if self.ago > OTHER else max(self._loudest, loud)
+        if loud >= FAINT * self._loudest:
+            self.ago = 0
+
+
 class Ear:
     def __init__(
         self, vad: Vad, recognizer: Callable[[str], Recognizer], language: str, rules: TurnTaking = USUAL
@@ -92,11 +111,16 @@ class Ear:
         self._utterance: _Utterance | None = None
         self._patience = -1  # frames; negative: not waiting
         self._frame = 0
-        self.since_voice = 0  # frames since the last voiced one
+        self._last = _LastSound()
 
     @property
     def listening(self) -> Listen | None:
         return self._want
+
+    @property
+    def since_sound(self) -> int:
+        """Frames since the subscriber's last sound."""
+        return self._last.ago
 
     @property
     def hearing(self) -> bool:
@@ -138,7 +162,9 @@ class Ear:
         """The next frame. `speaking`: the robot is; `interruptible`: it may be interrupted by this."""
         self._frame += 1
         voiced = self._voiced(frame)
-        self.since_voice = 0 if voiced else self.since_voice + 1
+        self._last.ago += 1
+        if voiced:
+            self._last.voiced(frame)
         utterance = self._utterance
         if utterance is None:
             self._before.append(frame)
