@@ -12,9 +12,10 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import _ErrInfo
 
 from web.metrics import METRICS
@@ -57,6 +58,8 @@ class GuardedConnection(web.RequestHandler):
         self._expect()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self._late is not None:
+            log.info("connection dropped", extra={"reason": "closed before it sent a whole request"})
         self._open = None
         self._forget()
         self._flowing()
@@ -77,6 +80,11 @@ class GuardedConnection(web.RequestHandler):
             rest = b""
         if rest:
             super().data_received(rest)
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Of what is no request one line is told when its connection ends, and nothing of what was sent."""
+        if not isinstance(kw.get("exc_info"), HttpProcessingError):
+            super().log_exception(*args, **kw)
 
     def _unreadable(self) -> bool:
         """What has come is no request; that is going to be answered, and nothing more is listened to."""
@@ -114,6 +122,7 @@ class GuardedConnection(web.RequestHandler):
     def _drop(self, reason: str) -> None:
         if self._open is not None:
             log.info("connection dropped", extra={"reason": reason})
+            self._forget()
             self._open.abort()
 
 

@@ -74,6 +74,8 @@ class AudioSocketLink(asyncio.Protocol):
         self._buffer = data[at:]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self in self._waiting and self._transport is not None:
+            log.warning("media connection closed before it said whose it is")
         self._transport = None
         self._greeted()
         if self._stream is not None:

@@ -129,12 +129,15 @@ async def test_half_a_question_is_dropped_in_time(
     assert len(caplog.records) == 1
 
 
-async def test_an_early_close_spins_nothing() -> None:
+async def test_an_early_close_spins_nothing(caplog: pytest.LogCaptureFixture) -> None:
     engine = Engine()
     async with port(engine) as at:
         for data in (b"", b"agi_req", HEADERS[:-1]):
             _, writer = await sent(at, data)
             writer.close()
+        async with asyncio.timeout(2):
+            while len(caplog.records) < 3:  # noqa: ASYNC110 - one line for each
+                await asyncio.sleep(0.005)
         reader, writer = await sent(at, HEADERS)
         assert (await reader.readline()).startswith(b"SET VARIABLE")
         writer.close()

@@ -141,6 +141,20 @@ async def test_who_does_not_say_whose_call_it_is_is_dropped_in_time(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("data", [b"", b"\x01\x00\x10half"], ids=["nothing", "half"])
+async def test_an_early_close_leaves_nothing_but_one_line(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as (stream, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(data)
+        writer.close()
+        async with asyncio.timeout(5):
+            while not caplog.records:  # noqa: ASYNC110 - the line is all there is to see
+                await asyncio.sleep(0.005)
+        async with dialled_audiosocket(port, stream, CALL):
+            pass
+    assert len(caplog.records) == 1
+
+
 async def test_waiting_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audiosocket, "MAX_WAITING", 2)
     async with served() as (_, port):

@@ -264,6 +264,21 @@ async def test_who_does_not_finish_the_handshake_is_dropped_in_time(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("data", ["", "GET /media?call=dz-1 HTTP/1.1\r\nHost:"], ids=["nothing", "half a header"])
+async def test_an_early_close_leaves_nothing_but_one_line(data: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as (stream, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(data.encode())
+        writer.close()
+        async with asyncio.timeout(5):
+            while not caplog.records:  # noqa: ASYNC110 - the line is all there is to see
+                await asyncio.sleep(0.005)
+        async with dialled_websocket(port, stream) as far:
+            far.press("9")
+            assert await _key(stream) == "9"
+    assert len(caplog.records) == 1
+
+
 async def test_a_message_of_two_megabytes_breaks_the_link_only(caplog: pytest.LogCaptureFixture) -> None:
     async with served() as (stream, port):
         async with dialled_websocket(port, stream) as far:

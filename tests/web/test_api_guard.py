@@ -21,6 +21,7 @@ async def _hello(_: web.Request) -> web.Response:
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    assert guard.HEADER_S < SOON_S
     monkeypatch.setattr(guard, "HEADER_S", 0.2)
     app = web.Application(middlewares=[guard.watched])
     app.router.add_get("/hello", _hello)
@@ -57,7 +58,10 @@ async def _fine(port: int) -> None:
         pytest.param(b"GET /" + b"a" * (1 << 20), id="a long line"),
     ],
 )
-async def test_what_is_no_request_is_dropped(port: int, sent: bytes) -> None:
+async def test_what_is_no_request_is_dropped_with_one_line(
+    port: int, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
@@ -66,6 +70,23 @@ async def test_what_is_no_request_is_dropped(port: int, sent: bytes) -> None:
         writer.close()
     assert not said or b" 400 " in said.split(b"\r\n")[0]
     await _fine(port)
+    assert [r.getMessage() for r in caplog.records] == ["connection dropped"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", b"GET /hello HTTP/1.1\r\nHost:"])
+async def test_an_early_close_leaves_nothing_but_one_line(
+    port: int, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    await writer.drain()
+    writer.close()
+    async with asyncio.timeout(SOON_S):
+        while not caplog.records:  # noqa: ASYNC110 - the line is all there is to see
+            await asyncio.sleep(0.005)
+    await _fine(port)
+    assert [r.getMessage() for r in caplog.records] == ["connection dropped"]
 
 
 async def test_a_header_that_dribbles_in_is_dropped(port: int) -> None:
@@ -111,6 +132,12 @@ async def test_one_log_line_for_a_dropped_connection(port: int, caplog: pytest.L
     await _until_closed(reader)
     writer.close()
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.INFO] == ["connection dropped"]
+
+
+async def test_a_request_and_its_end_are_no_trouble(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await _fine(port)
+    assert caplog.records == []
 
 
 async def test_who_does_not_read_the_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

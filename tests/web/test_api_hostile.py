@@ -82,6 +82,7 @@ async def test_a_packed_body_cannot_unpack_without_end(anna: Client) -> None:
 
 
 async def test_a_body_that_never_comes_is_given_up(world: World, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bodies.CHUNK_S <= 5
     monkeypatch.setattr(bodies, "CHUNK_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(world.base.rsplit(":", 1)[1]))
     writer.write(
