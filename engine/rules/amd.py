@@ -40,19 +40,21 @@ class Settings:
     short: tuple[tuple[int, int, float], ...] = (
         (160, 600, 1.6),
         (900, 400, 2.0),
-        (1500, 480, 1.7),
+        (1500, 460, 1.7),
         (2000, 700, 1.5),
         (2700, 1100, 1.5),
     )
     greeted_ms: int = 300  # the silence that is enough after words that only people say
     greeted: float = 2.0
     greeted_most_ms: int = 1600
+    opening_ms: int = 750  # after words with which people and machines begin alike
+    greeting_most: float = 2.2  # its length and its words tell of one and the same greeting
     # a greeting that was short, and then went on for so long after all
     went_on_ms: int = 1100
     went_on_after_ms: int = 1000
     went_on: float = 0.8
     # one utterance that does not end: after so long, weighs so much
-    long: tuple[tuple[int, float], ...] = ((1800, 0.8), (2150, 0.8), (2900, 0.8), (4500, 1.0))
+    long: tuple[tuple[int, float], ...] = ((1700, 0.8), (2050, 0.8), (2900, 0.8), (4500, 1.0))
     talkative_ms: int = 7000  # by then so much of the time was speech
     talkative_share: float = 0.7
     talkative: float = 1.2
@@ -147,6 +149,7 @@ class Amd:
         "_greeted",
         "_last_text",
         "_now_ms",
+        "_opening",
         "_rules",
         "_scores",
         "_since",
@@ -164,7 +167,7 @@ class Amd:
         self._now_ms = 0
         self._since = 0  # the score began anew then
         self._last_text = ""
-        self._greeted = False
+        self._greeted = self._opening = False
         self.beeped_ms = -1  # when the last beep ended; negative: none yet
         self.verdict = UNDECIDED
 
@@ -205,7 +208,7 @@ class Amd:
             if clue.phrase not in self._scores.seen:
                 self._scores.seen.add(clue.phrase)
                 self._said(clue)
-        self._greeted = greetings.greets(text)
+        self._greeted, self._opening = greetings.greets(text), greetings.opens(text)
         return self._judge()
 
     def pressed(self) -> Verdict | None:
@@ -222,7 +225,8 @@ class Amd:
         """Somebody else may speak now (a screening assistant passes the call on): judge anew, keep the evidence."""
         self._scores = _Scores(evidence=self._scores.evidence)
         self._speech = _Speech(voiced_ms=self._now_ms, ended_ms=self._now_ms, number=0)
-        self._since, self._last_text, self._greeted = self._now_ms, "", False
+        self._since, self._last_text = self._now_ms, ""
+        self._greeted = self._opening = False
         self.verdict = Verdict(at_ms=self._now_ms, evidence=tuple(self._scores.evidence))
 
     def _near(self) -> bool:
@@ -268,7 +272,7 @@ class Amd:
         since = speech.began_ms - self._since
         resumed = bool(before) and speech.began_ms - speech.ended_ms <= rules.resumed_ms
         speech.early = since <= rules.early_ms or (resumed and since <= 3 * rules.early_ms)
-        self._greeted = False
+        self._greeted = self._opening = False
         for at_ms, _ in rules.long:
             self._scores.seen.discard(f"long_{at_ms}")
 
@@ -296,13 +300,19 @@ class Amd:
         silence_ms = speech.silence_ms(self._now_ms)
         if speech.length_ms < rules.shortest_ms:
             return
+        if self._opening and silence_ms < rules.opening_ms:
+            return
         if self._greeted and speech.length_ms <= rules.greeted_most_ms and silence_ms >= rules.greeted_ms:
-            self._once("greeted", "said_what_people_say", Kind.PERSON, rules.greeted)
+            self._greeting("greeted", "said_what_people_say", rules.greeted)
         for most_ms, wait_ms, weight in rules.short:
             if speech.length_ms <= most_ms:
                 if silence_ms >= wait_ms:
-                    self._once("short", f"short_greeting_{speech.length_ms}_ms", Kind.PERSON, weight)
+                    self._greeting("short", f"short_greeting_{speech.length_ms}_ms", weight)
                 return
+
+    def _greeting(self, key: str, what: str, weight: float) -> None:
+        had = self._scores.sums.get(Kind.PERSON, 0.0)
+        self._once(key, what, Kind.PERSON, max(0.0, min(weight, self._rules.greeting_most - had)))
 
     def _toned(self, signal: Signal) -> None:
         rules, speech = self._rules, self._speech

@@ -35,18 +35,23 @@ _MACHINE = {
     1.0: """
         остав* сообщени*; остав* голосов*; после сигнала; после звукового; после гудка; автоответчик*; голосов* почт*;
         голосов* ящик*; голосовой почтовый; запишите сообщени*; надиктуйте; продиктуйте сообщени*; говорите после;
+        вас приветствует голосовая; это голосовая почта; это автоответчик; нерабочее время; часы работы;
         leave a message; leave your message; leave me a message; after the beep; after the tone; voice mail; voicemail;
         mailbox; answering machine; record your message; at the tone; get back to you
     """,
     0.6: """
+        абонент не может; вы можете оставить; с вами свяжется; call has been forwarded; voice message;
         не могу ответить; не можем ответить; не может ответить; не можем сейчас ответить; не могу подойти;
         перезвоню вам;
-        мы вам перезвоним; мы обязательно перезвоним; наше рабочее время; нерабочее время; часы работы; рабоч* время;
-        ваш звонок очень важен; вы позвонили; вас приветствует; дождитесь ответа; оставайтесь на линии;
+        мы вам перезвоним; мы обязательно перезвоним; наше рабочее время; рабоч* время;
+        вы позвонили; вас приветствует; дождитесь ответа; оставайтесь на линии;
         разговор записывается; разговор может быть записан; в тональном режиме; нажмите; внутренний номер;
         can't come to the phone; cannot take your call; can't take your call; unable to take your call; not available;
-        you have reached; you've reached; your call is important; business hours; office is closed;
+        you have reached; you've reached; business hours; office is closed;
         thank you for calling; press one; please hold; call is being recorded
+    """,
+    0.35: """
+        вызываемый абонент; ваш звонок; к сожалению; person you are calling; subscriber you are calling; your call
     """,
 }
 _SCREENING = {
@@ -88,6 +93,11 @@ _PERSON = """
 """
 
 
+_OPENING = """
+    здравствуйте; добрый день; добрый вечер; доброе утро; привет; hello; hi; good morning; good afternoon; good evening
+"""
+
+
 def _plain(text: str) -> str:
     return " ".join(re.findall(r"[\w']+", text.lower().replace("ё", "е").replace("’", "'")))
 
@@ -113,6 +123,7 @@ _CLUES: tuple[tuple[re.Pattern[str], Clue], ...] = tuple(
     for phrase in _list(text)
 )
 _GREETS = frozenset(_list(_PERSON))
+_OPENS = frozenset(_list(_OPENING))
 LONGEST = 600  # characters of a partial that are looked at: the last ones
 # Words for the phrases that are given by their beginnings: as they are said.
 _SAID = """
@@ -123,9 +134,7 @@ _SAID = """
     сейчас недоступен; телефон абонента выключен; аппарат абонента выключен; неправильно набран номер;
     набранный вами номер не существует; номер изменён; абонент занят; абонент разговаривает
 """
-EXPECTED = tuple(
-    sorted({clue.phrase for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS | set(_list(_SAID)))
-)
+EXPECTED = tuple(sorted({clue.phrase for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS | set(_list(_SAID))))
 """Whole phrases, for a recogniser that must be told what to expect."""
 
 
@@ -133,6 +142,11 @@ def clues(text: str) -> list[Clue]:
     """Every phrase of a machine that this text holds, each once."""
     plain = _plain(text[-LONGEST:])
     return [clue for pattern, clue in _CLUES if pattern.search(plain)]
+
+
+def opens(text: str) -> bool:
+    """Nothing but words with which a recorded greeting begins as often as a person's."""
+    return _plain(text[:LONGEST]) in _OPENS
 
 
 def greets(text: str) -> bool:

@@ -273,7 +273,7 @@ def test_a_recogniser_that_understands_nothing_leaves_the_rhythm() -> None:
     world = World(media, Machines("hangup"))
     log = world.run()
     assert kinds(log) == ["machine"]
-    assert "speech_1800_ms +0.8" in next(step.detail for step in log.steps if step.kind == "amd")
+    assert "speech_1700_ms +0.8" in next(step.detail for step in log.steps if step.kind == "amd")
 
 
 def announced() -> ScriptedMedia:

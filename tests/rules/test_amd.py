@@ -85,6 +85,21 @@ def test_silence_decides_nothing() -> None:
     assert Heard().silence(20_000).kinds == []
 
 
+def test_words_with_which_machines_begin_too_are_waited_after() -> None:
+    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(600)
+    assert heard.kinds == []
+    assert heard.silence(100).kinds == [Kind.PERSON]
+    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(400).speech(1500)
+    assert heard.text("здравствуйте вы позвонили").kinds == [Kind.MACHINE]
+
+
+def test_a_greeting_counts_once_whatever_tells_of_it() -> None:
+    heard = Heard().silence(400).speech(500).text("алло").silence(700)
+    assert heard.kinds == [Kind.PERSON]
+    assert sum(each.weight for each in heard.amd.verdict.evidence) <= 2.2
+    assert heard.speech(1000).text("алло вы позвонили").kinds == [Kind.PERSON, Kind.MACHINE]
+
+
 def test_words_that_only_people_say_decide_sooner() -> None:
     heard = Heard().silence(200).speech(1000)
     heard.silence(200).text("алло, слушаю").silence(140)
