@@ -100,8 +100,9 @@ async def test_a_caller_who_goes_while_it_is_decided_is_noticed() -> None:
         b"\n\n",
         b"agi_x: " + b"y" * 2_000_000,
         b"agi_request: agi://127.0.0.1/next\n" * 60_000,
+        HEADERS[:-1] + b"SET VARIABLE x y\n\n",
     ],
-    ids=["http", "garbage", "scheme", "url", "empty", "2 MB line", "2 MB of lines"],
+    ids=["http", "garbage", "scheme", "url", "empty", "2 MB line", "2 MB of lines", "a command among headers"],
 )
 async def test_nonsense_is_dropped_at_once_with_one_line(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     engine = Engine()
@@ -125,6 +126,19 @@ async def test_half_a_question_is_dropped_in_time(
         reader, writer = await sent(at, data)
         async with asyncio.timeout(2):
             assert await closed(reader) == b""
+        writer.close()
+    assert len(caplog.records) == 1
+
+
+async def test_who_does_not_take_the_answer_is_dropped_in_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert agi.REPLY_S <= 5
+    monkeypatch.setattr(agi, "REPLY_S", 0.1)
+    async with port(Engine()) as at:
+        reader, writer = await sent(at, HEADERS)
+        async with asyncio.timeout(2):
+            assert (await closed(reader)).count(b"\n") == 1
         writer.close()
     assert len(caplog.records) == 1
 

@@ -168,6 +168,16 @@ async def test_waiting_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) 
             each.close()
 
 
+async def test_sound_for_somebody_who_does_not_read_is_bounded() -> None:
+    """Nothing runs between these frames, as when the far end has stopped: what the kernel takes not is kept or lost."""
+    async with linked() as (stream, _):
+        link = stream._out.link
+        assert isinstance(link, audiosocket.AudioSocketLink) and link._transport is not None
+        for _ in range(50_000):
+            link.send(SILENCE)
+        assert 0 < link._transport.get_write_buffer_size() < audiosocket.KEPT + FRAME_BYTES + 3
+
+
 async def test_unknown_messages_are_skipped() -> None:
     async with linked() as (stream, far):
         far.send(0x77, b"from a later version")
