@@ -69,7 +69,7 @@ class Ears:
 
     def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         """The same for /metrics: (name, labels) -> value."""
-        figures = {
+        figures: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
             (gauge, (("recogniser", name),)): float(getattr(load, field))
             for name, load in self.loads().items()
             for gauge, field in GAUGES.items()

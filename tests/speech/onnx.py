@@ -8,6 +8,7 @@ transducer:   the same; its decoder forbids the letter that was the last, so tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import log
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def nemo_ctc(folder: Path) -> Path:
         + _value(11, "length", INT64, ["N"])
         + _value(12, "logprobs", FLOAT, ["N", "T", len(floor)])
     )
-    about = {"vocab_size": len(WIDE), "subsampling_factor": 1, "normalize_type": ""}
+    about: Mapping[str, int | str] = {"vocab_size": len(WIDE), "subsampling_factor": 1, "normalize_type": ""}
     (folder / "model.onnx").write_bytes(_model(graph, about))
     _listed(folder, [*WIDE, "<blk>"])
     return folder
@@ -181,14 +182,14 @@ def _filters(nearest: Callable[[float], int]) -> tuple[NDArray[np.float32], NDAr
 
 def _htk(hz: float) -> int:
     """The filter whose middle is the nearest, of those from 20 Hz to 400 Hz below half the rate."""
-    low, high, here = (1127 * np.log(1 + each / 700) for each in (20.0, WIDE_RATE / 2 - 400, hz))
+    low, high, here = (1127 * log(1 + each / 700) for each in (20.0, WIDE_RATE / 2 - 400, hz))
     return round((here - low) / (high - low) * (FILTERS + 1)) - 1
 
 
 def _slaney(hz: float) -> int:
     """The same for those from 0 Hz to half the rate, in the scale that is straight up to 1 kHz."""
     high, here = (
-        each * 3 / 200 if each < 1000 else 15 + 27 * np.log(each / 1000) / np.log(6.4) for each in (WIDE_RATE / 2, hz)
+        each * 3 / 200 if each < 1000 else 15 + 27 * log(each / 1000) / log(6.4) for each in (WIDE_RATE / 2, hz)
     )
     return round(here / high * (FILTERS + 1)) - 1
 
