@@ -7,13 +7,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import calls, dialler, lease, pacing, reaction
+from bench import calls, dialler, lease, memory, pacing, reaction, talking
 from bench.figures import Figure, machine, merge, show
+from bench.hearing import command as hearing
 from bench.rig import Robot, robot
 from bench.sipp import NOISE_DBFS
 from channels.voice import install
@@ -33,23 +34,30 @@ class Part:
     run: Run
 
 
-def main(parts: Sequence[str]) -> int:
-    """1 if a part could not be measured, and it is said why; a figure that misses its target is no failure."""
+def main(parts: Sequence[str], asked: hearing.Asked | None = None) -> int:
+    """1 if a part could not be measured, and it is said why; a figure that misses its target is no failure.
+
+    `asked`: of the part `hearing`. Raises InputError for a part that is none, or a corpus that is wrong.
+    """
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise InputError(f"there is no part {unknown[0]}: choose from {', '.join(PARTS)}")
     console = Console()
     failed = False
+    table = PARTS if asked is None else PARTS | {"hearing": replace(PARTS["hearing"], run=_hearing(asked))}
     for name in parts or PARTS:
-        part = PARTS[name]
+        part = table[name]
         console.print(f"[bold]{name}[/] …")
         try:
             figures, asterisk = _loop(part.run)
+        except InputError:
+            raise
         except Exception as error:  # noqa: BLE001 - around one part: the others are measured all the same
             sys.stderr.write(f"{name} could not be measured: {type(error).__name__}: {error}\n")
             failed = True
             continue
-        merge(name, figures, machine(asterisk), part.how)
+        if name != "hearing" or asked is None or asked.whole:
+            merge(name, figures, machine(asterisk), part.how)
         show(name, figures, part.how, console)
     return int(failed)
 
@@ -98,6 +106,13 @@ async def _lease(_: Path) -> Measured:
     return await lease.figures(), ""
 
 
+def _hearing(asked: hearing.Asked) -> Run:
+    async def run(_: Path) -> Measured:
+        return await hearing.measure(asked, Console()), ""
+
+    return run
+
+
 PARTS: dict[str, Part] = {
     "calls": Part(
         f"SIPp calls to an inbound line, each sending A-law comfort noise of {NOISE_DBFS:.0f} dBFS; the scenario plays "
@@ -105,6 +120,18 @@ PARTS: dict[str, Part] = {
         f"rest. Measured for {calls.HOLD_S:.0f} s while all calls stand; gaps by {calls.PHONES} telephones among them, "
         "with the kernel's time stamps; robot, Asterisk, SIPp and telephones share the machine.",
         _on_robot(calls.all_figures),
+    ),
+    "talking": Part(
+        f"SIPp subscribers in {talking.GROUPS} groups who each speak {talking.SHARE:.0%} of the time, phrases of their "
+        "own; the scenario plays 7 s, may be interrupted, and listens; VAD on every frame, silero and the recogniser "
+        f"where somebody speaks. {talking.HOLD_S:.0f} s while all calls stand; gaps by {calls.PHONES} telephones among "
+        "them. Robot, Asterisk, SIPp and telephones share the machine.",
+        _on_robot(talking.all_figures),
+    ),
+    "memory": Part(
+        f"{memory.GROUP * memory.GROUPS:,} SIPp calls of {memory.CALL_S:g} s, {memory.PER_S:g} a second, recorded; the "
+        f"engine's resident memory after each {memory.GROUP}, when all of them are over.",
+        _on_robot(memory.all_figures),
     ),
     "reaction": Part(
         f"{reaction.PHONES} telephones, {reaction.PHONES * reaction.ROUNDS} samples of each kind, on RTP by the "
@@ -117,6 +144,7 @@ PARTS: dict[str, Part] = {
         "Asterisk; when each INVITE came to the subscribers' socket, against the even grid that fits best.",
         _on_robot(lambda ours, _: pacing.figures(ours)),
     ),
+    "hearing": Part(hearing.HOW, _hearing(hearing.Asked())),
     "dialler": Part("The real dialler over a store in memory, in virtual time: a week, eleven time zones.", _dialler),
     "lease": Part(
         f"{lease.SAMPLES} turns of next due, lease and settle, one after the other, in a queue of {lease.CONTACTS:,} "

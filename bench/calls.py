@@ -109,7 +109,7 @@ async def measure(robot: Robot, folder: Path, count: int, *, hold_s: float = HOL
         main=(after.main - before.main) / seconds,
         workers=(after.workers - before.workers) / seconds,
         asterisk=(after.asterisk - before.asterisk) / seconds,
-        strangers=max(0.0, _others(after) - _others(before)) / seconds,
+        strangers=max(0.0, others(after) - others(before)) / seconds,
         busy=(after.machine - before.machine) / seconds,
         lag_p99_ms=1000 * of_buckets({b: n - lag_before.get(b, 0.0) for b, n in lag_after.items()}, 0.99),
         gaps_ms=gaps,
@@ -174,7 +174,7 @@ def used(robot: Robot) -> Used:
     )
 
 
-def _others(used: Used) -> float:
+def others(used: Used) -> float:
     return used.machine - used.main - used.workers - used.asterisk - used.bench
 
 

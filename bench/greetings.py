@@ -380,7 +380,7 @@ def _noise(which: str, wave: Floats, chance: np.random.Generator, *, snr_db: flo
     hz = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 20.0)
     noise = np.fft.irfft(spectrum / np.sqrt(hz) * (hz > 150), n)
     if which == "street":  # cars pass: it swells over seconds, and rumbles
-        swell = np.interp(np.arange(n), np.arange(0, n + RATE, RATE), chance.uniform(0.3, 1.6, n // RATE + 2))
+        swell = np.interp(np.arange(n), np.arange(n // RATE + 2) * RATE, chance.uniform(0.3, 1.6, n // RATE + 2))
         noise = np.fft.irfft(np.fft.rfft(noise) / np.maximum(hz / 400, 0.5), n) * swell
     loud = np.abs(wave) > 0.005
     signal = float(np.sqrt(np.mean(wave[loud] ** 2))) if loud.any() else 0.05

@@ -174,9 +174,21 @@ def _parts(words: _Words) -> None:
     models.add("remove", "models:remove", "make room").add_argument("name")
     words.add("migrate", "store:migrate", "bring the database to this version's tables")
     bench = words.add(
-        "bench", "bench:bench", "measure calls, reaction, pacing and the dialler; writes bench/results.json"
+        "bench", "bench:bench", "measure calls, hearing, reaction, pacing and the dialler; writes bench/results.json"
     )
     bench.add_argument("parts", nargs="*", metavar="PART", help="only these (all)")
+    hearing = bench.add_argument_group("of the part `hearing`")
+    hearing.add_argument("--corpus", type=Path, metavar="DIR", help="your own: WAVs and manifest.csv or .jsonl")
+    hearing.add_argument(
+        "--recognizer",
+        action="append",
+        metavar="NAME",
+        help="as the settings name it; may be given again",
+    )
+    hearing.add_argument("--quick", action="store_true", help="a small sample: shows that it works, measures nothing")
+    hearing.add_argument("--seed", type=_count(0, 1_000_000), metavar="N", help="of the built-in corpora (1)")
+    hearing.add_argument("--out", type=Path, metavar="DIR", help="for the page and the figures (data folder/bench)")
+    hearing.add_argument("--lang", choices=("ru", "en"), help="of the page (by the shell's locale)")
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:

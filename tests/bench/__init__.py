@@ -1,0 +1,1 @@
+"""The measurements' own rules, and a small sample of them for real."""
