@@ -8,6 +8,7 @@ Pure numpy, no loop of Python over samples, nothing asynchronous: call the heavy
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ LONGEST_S = 1800.0
 LOWEST_RATE, HIGHEST_RATE = 4000, 192_000
 MOST_CHANNELS = 8
 BLOCK_FRAMES = 65_536
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 FORMATS = frozenset({"WAV", "WAVEX", "RF64", "MP3", "OGG", "FLAC"})
 
 
@@ -108,6 +110,14 @@ def _guess(data: bytes) -> str:
         if data.startswith(magic):
             return name
     return "this is no sound file"
+
+
+def wav_header(channels: int, samples: int) -> bytes:
+    """Of a WAV file of 16 bits at RATE with so many samples on each channel."""
+    frame, data = 2 * channels, 2 * channels * samples
+    return _HEADER.pack(
+        b"RIFF", 36 + data, b"WAVE", b"fmt ", 16, 1, channels, RATE, RATE * frame, frame, 16, b"data", data
+    )
 
 
 def to_wav(sound: Sound) -> bytes:

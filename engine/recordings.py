@@ -1,32 +1,33 @@
-"""The two sides that Asterisk recorded become one stereo file, which is kept, drawn and served.
+"""The two sides that were recorded apart become one stereo file, which is kept, drawn and served.
 
-    uid-in.wav  (the subscriber) ─┐ wait until Asterisk      left  ┐
-    uid-out.wav (the robot)      ─┘ has closed them    ─▶    right ┘ recordings/YYYY/MM/DD/uid.wav
+    uid-in.wav  (the subscriber) ─┐ wait until they          left  ┐
+    uid-out.wav (the robot)      ─┤ are closed         ─▶    right ┘ recordings/YYYY/MM/DD/uid.wav
+    uid+MS-in.wav, uid+MS-out.wav ┘ with an operator, MS milliseconds from the beginning
 
 Joining is plain copying in threads of its own. An encoder would cost more than the whole call did (Opus 0.8 s of CPU a
-minute), so packing is left to whoever asks for it. What could not be joined stays where Asterisk put it.
+minute), so packing is left to whoever asks for it. What could not be joined stays where it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import os
 import re
 import struct
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.audio import PCM
+from engine.audio import PCM, wav_header
 from engine.errors import RecordingLost
 from engine.model import RATE
 
@@ -40,8 +41,10 @@ LEFT_S = 600.0  # files that have not grown for so long belong to no live call
 OLD_S = 7 * 86_400.0
 BLOCK = 1 << 16  # samples of one side
 LONGEST = 4 * 3600 * RATE  # samples of one side
+BESIDE = re.compile(r"\+(\d{1,9})-(?:in|out)\.wav$")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+HEADER_BYTES = len(wav_header(2, 0))
+SIDES = ("-in.wav", "-out.wav")
 
 
 class NothingRecorded(RecordingLost):
@@ -89,8 +92,8 @@ class Recordings:
 
     async def salvage(self, uid: str) -> str:
         """What Asterisk recorded of a call that nobody brought to its end; empty: nothing. Raises RecordingLost."""
-        subscriber, robot = (self._left / f"{uid}-{side}.wav" for side in ("in", "out"))
-        if not NAME.fullmatch(uid) or not (subscriber.exists() or robot.exists()):
+        subscriber, robot = (self._left / f"{uid}{side}" for side in SIDES)
+        if not NAME.fullmatch(uid) or not any(file.exists() for file in (*parts(subscriber), *parts(robot))):
             return ""
         return await self._keep(uid, (str(subscriber), str(robot)))
 
@@ -112,7 +115,7 @@ class Recordings:
     def seconds(self, path: str) -> float:
         """How long the joined recording is."""
         try:
-            return max(0, (self._data_dir / path).stat().st_size - HEADER.size) / (4 * RATE)
+            return max(0, (self._data_dir / path).stat().st_size - HEADER_BYTES) / (4 * RATE)
         except OSError:
             return 0.0
 
@@ -145,43 +148,46 @@ def _left_behind(folder: Path) -> list[tuple[str, float]]:
     with suppress(OSError):
         for file in folder.glob("*.wav"):
             age_s = time.time() - file.stat().st_mtime
-            uid = file.name.removesuffix("-in.wav").removesuffix("-out.wav")
+            uid = file.name.removesuffix(SIDES[0]).removesuffix(SIDES[1]).partition("+")[0]
             found[uid] = min(age_s, found.get(uid, age_s))
     return [(uid, age_s) for uid, age_s in found.items() if age_s > LEFT_S]
 
 
 def _remove(folder: Path, uid: str) -> None:
-    for side in ("in", "out"):
-        with suppress(OSError):
-            (folder / f"{uid}-{side}.wav").unlink(missing_ok=True)
+    for side in SIDES:
+        for file in parts(folder / f"{uid}{side}"):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
 
 # --- joining: in threads ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Part:
     """The sound inside a mono WAV file of 16 bits at RATE."""
 
     file: Path
+    at: int = 0  # samples from the recording's beginning
     start: int = 0
     samples: int = 0
     closed: bool = True  # the header agrees with the file
 
 
 def still_open(*files: Path) -> bool:
-    return not all(look(file).closed for file in files)
+    return not all(look(part).closed for file in files for part in parts(file))
 
 
 def join(data_dir: Path, uid: str, subscriber: Path, robot: Path) -> str:
     """See `Recordings.keep`; takes the files as they are. Blocks."""
     if not NAME.fullmatch(uid):
         raise RecordingLost("the call's id is no file name")
-    sides = (look(subscriber), look(robot))
-    length = min(max(side.samples for side in sides), LONGEST)
-    if not length:
-        raise NothingRecorded("Asterisk has recorded nothing: is its disk full, or its recordings folder not writable?")
-    there = next(side.file for side in sides if side.samples)
+    sides = [[look(part) for part in parts(file)] for file in (subscriber, robot)]
+    whole = [part for side in sides for part in side if part.samples]
+    if not whole:
+        raise NothingRecorded("nothing was recorded: is the disk full, or the recordings folder not writable?")
+    length = min(max(part.at + part.samples for part in whole), LONGEST)
+    there = whole[0].file
     try:
         day = datetime.fromtimestamp(there.stat().st_mtime, UTC)
         made = data_dir / "recordings" / f"{day:%Y/%m/%d}" / f"{uid}.wav"
@@ -189,58 +195,71 @@ def join(data_dir: Path, uid: str, subscriber: Path, robot: Path) -> str:
         _write(made, sides, length)
     except OSError as error:
         raise RecordingLost(f"recordings cannot be written: {error.strerror or error}") from None
-    for file in (subscriber, robot):
+    for part in (*sides[0], *sides[1]):
         with suppress(OSError):
-            file.unlink()
+            part.file.unlink()
     return str(made.relative_to(data_dir))
 
 
-def look(file: Path) -> Side:
-    """What is in the file: as much as its header says, or, if Asterisk did not come to write that, all there is."""
+def parts(file: Path) -> list[Path]:
+    """This file of one side, and those that belong beside it."""
+    base, suffix = file.name.rpartition("-")[::2]
+    return [file, *sorted(file.parent.glob(f"{base}+*-{suffix}"))]
+
+
+def look(file: Path) -> Part:
+    """What is in the file: as much as its header says, or, if nobody came to write that, all there is."""
+    later = BESIDE.search(file.name)
+    offset = int(later[1]) * RATE // 1000 if later else 0
     try:
         with file.open("rb") as source:
             head = source.read(4096)
             size = source.seek(0, os.SEEK_END)
     except OSError:
-        return Side(file)
+        return Part(file, offset)
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return Side(file, closed=size >= HEADER.size)  # less: its header is still in Asterisk's buffer
+        return Part(file, offset, closed=size >= HEADER_BYTES)  # less: its header is still in Asterisk's buffer
     at = 12
     while at + 8 <= len(head):
         name, length = struct.unpack_from("<4sI", head, at)
         at += 8
         if name == b"fmt " and struct.unpack_from("<HHI", head, at) != (1, 1, RATE):
-            return Side(file)
+            return Part(file, offset)
         if name == b"data":
             there = size - at
             closed = 0 < length <= there
-            return Side(file, at, (length if closed else max(0, there)) // 2, closed)
+            return Part(file, offset, at, (length if closed else max(0, there)) // 2, closed)
         at += length + length % 2
-    return Side(file, closed=False)
+    return Part(file, offset, closed=False)
 
 
-def _write(made: Path, sides: tuple[Side, Side], length: int) -> None:
-    part = made.with_suffix(".part")
+def _write(made: Path, sides: Sequence[Sequence[Part]], length: int) -> None:
+    unfinished = made.with_suffix(".part")
     try:
-        with part.open("wb") as out:
-            data = length * 4
-            out.write(HEADER.pack(b"RIFF", 36 + data, b"WAVE", b"fmt ", 16, 1, 2, RATE, RATE * 4, 4, 16, b"data", data))
-            with _opened(sides[0]) as left, _opened(sides[1]) as right:
+        with unfinished.open("wb") as out:
+            out.write(wav_header(2, length))
+            with ExitStack() as stack:
+                sources = [
+                    (column, part, stack.enter_context(part.file.open("rb")))
+                    for column, side in enumerate(sides)
+                    for part in side
+                    if part.samples
+                ]
                 for at in range(0, length, BLOCK):
                     both = np.zeros((min(BLOCK, length - at), 2), PCM)
-                    for column, (side, source) in enumerate(((sides[0], left), (sides[1], right))):
-                        raw = source.read(2 * max(0, min(len(both), side.samples - at)))
-                        samples = np.frombuffer(raw, PCM, count=len(raw) // 2)
-                        both[: samples.size, column] = samples
+                    for column, part, source in sources:
+                        _read(part, source, at, both[:, column])
                     out.write(both.tobytes())
-        part.replace(made)
+        unfinished.replace(made)
     finally:
-        part.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
-def _opened(side: Side) -> IO[bytes]:
-    if not side.samples:
-        return io.BytesIO()
-    source = side.file.open("rb")
-    source.seek(side.start)
-    return source
+def _read(part: Part, source: IO[bytes], at: int, into: npt.NDArray[np.int16]) -> None:
+    """What the part has for the samples from `at` on."""
+    first, last = max(at, part.at), min(at + into.size, part.at + part.samples)
+    if first < last:
+        source.seek(part.start + 2 * (first - part.at))
+        raw = source.read(2 * (last - first))
+        samples = np.frombuffer(raw, PCM, count=len(raw) // 2)
+        into[first - at : first - at + samples.size] = samples

@@ -24,6 +24,7 @@ from channels.voice.ami import Ami, Message, Unanswered
 from channels.voice.early import EarlyMedia, media_id
 from channels.voice.line import HANG_UP, PREFIX, Answer, TelephoneLine, id_of
 from channels.voice.media import Stream, Ticker
+from channels.voice.recorder import Files, Recorder
 from engine.config import Settings, listening
 from engine.errors import ChannelDown, ConfigError, NotReached
 from engine.model import DialOrder, Sound, Status
@@ -58,6 +59,7 @@ class TelephoneChannel:
         self._whispers = settings.data_dir / "asterisk" / "whispers"
         self._answered = settings.data_dir / "asterisk" / "answered"  # a file for each call that was, until it is left
         self._on_state = on_state
+        self._files = Files()
         self._early = EarlyMedia(settings.asterisk.media)
         self._lines: dict[str, TelephoneLine] = {}
         self._by_uuid: dict[str, TelephoneLine] = {}
@@ -168,11 +170,9 @@ class TelephoneChannel:
             raise
 
     def _variables(self, line: TelephoneLine) -> dict[str, str]:
-        files = line.recording()
         return {
             "DOZVON_CALL": line.id,
             "DOZVON_UUID": media_id(line.id),
-            "DOZVON_FILES": files[0].removesuffix("-in.wav") if files else "",
             "DOZVON_MARK": str(self._answered / line.id),
         }
 
@@ -212,7 +212,8 @@ class TelephoneChannel:
 
     def _register(self, uniqueid: str, record: bool, progress: Progress) -> TelephoneLine:
         id = id_of(uniqueid)
-        line = TelephoneLine(self, uniqueid, str(self._recordings / id) if record else "", progress)
+        recorder = Recorder(self._files, str(self._recordings / id)) if record else None
+        line = TelephoneLine(self, uniqueid, recorder, progress)
         self._lines[id] = line
         self._by_uuid[media_id(id).replace("-", "")] = line
         self.ami.listen(uniqueid, line.heard)
@@ -221,6 +222,7 @@ class TelephoneChannel:
     async def _leave(self, line: TelephoneLine) -> None:
         try:
             await line.hang_up()
+            await line.recorded()
         finally:
             self._lines.pop(line.id, None)
             self._by_uuid.pop(media_id(line.id).replace("-", ""), None)
@@ -274,6 +276,7 @@ class TelephoneChannel:
         listen = websocket.listen if media.transport == "websocket" else audiosocket.listen
         where = settings.asterisk.agi
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._files.running())
             with listening("asterisk.media.port", media.host, media.port):
                 await stack.enter_async_context(listen(media.host, media.port, self.stream))
             with listening("asterisk.agi.port", where.host, where.port):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from engine.model import FRAME_MS, SILENCE, Digit
 
@@ -19,8 +20,9 @@ AHEAD = 25  # frames that a burst may run ahead of real time; what is beyond is 
 
 
 class Inflow:
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[bytes], None] | None = None) -> None:
         self.lost_frames = 0
+        self._heard = heard  # is told every frame
         self._queue: deque[bytes | Digit] = deque()
         self._waiter: asyncio.Future[bytes | Digit] | None = None  # then the queue is empty
         self._ended = False
@@ -39,6 +41,8 @@ class Inflow:
             self.lost_frames += 1
             return
         self._given += 1
+        if self._heard is not None:
+            self._heard(frame)
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None

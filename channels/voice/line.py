@@ -16,6 +16,7 @@ from channels.voice import causes, numbers
 from channels.voice.agi import Question
 from channels.voice.ami import Ami, Message, Refused
 from channels.voice.media import Stream, Ticker
+from channels.voice.recorder import Recorder
 from engine.errors import ChannelDown, NotReached
 from engine.model import Sound
 from engine.ports import Progress, TransferEnd, TransferOrder
@@ -61,15 +62,15 @@ class Exchange(Protocol):
 class TelephoneLine:
     """A `Line`. `uniqueid` is Asterisk's name of the channel: for calls that we place it is our `id`."""
 
-    def __init__(self, exchange: Exchange, uniqueid: str, files: str, progress: Progress) -> None:
+    def __init__(self, exchange: Exchange, uniqueid: str, recorder: Recorder | None, progress: Progress) -> None:
         self.uniqueid = uniqueid
         self.cause = 0
-        self.media = Stream(exchange.ticker, self._linked, self._lost)
+        self.media = Stream(exchange.ticker, self._linked, self._lost, recorder)
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ringing = asyncio.Event()
         self.down = asyncio.Event()
         self._exchange = exchange
-        self._files = files
+        self._recorder = recorder
         self._progress = progress
         self._leaving = False
         self._lost_timer: asyncio.TimerHandle | None = None
@@ -80,7 +81,12 @@ class TelephoneLine:
         return id_of(self.uniqueid)
 
     def recording(self) -> tuple[str, str] | None:
-        return (f"{self._files}-in.wav", f"{self._files}-out.wav") if self._files else None
+        return None if self._recorder is None else self._recorder.paths
+
+    async def recorded(self) -> None:
+        """Wait until the files of the robot's part are whole."""
+        if self._recorder is not None:
+            await self._recorder.close()
 
     # --- what Asterisk says -----------------------------------------------------------------------------------------
 
@@ -143,7 +149,8 @@ class TelephoneLine:
             return MEDIA
         if not transfer.begun:
             transfer.begun = True
-            return transfer.answer
+            files = "" if self._recorder is None else self._recorder.beside(_now())
+            return {**transfer.answer, "DOZVON_FILES": files}
         dial = question.query
         outcome = causes.transfer(dial.get("dial", ""), causes.number(dial.get("cause", "")))
         if dial.get("unheard", "0") != "0":

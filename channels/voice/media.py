@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 
 from channels.voice.inflow import FRAME_S, QUEUED_FRAMES, Inflow
 from channels.voice.outflow import Link, Outflow
+from channels.voice.recorder import Recorder
 from engine.model import Digit
 
 __all__ = ["FRAME_S", "QUEUED_FRAMES", "Link", "Stream", "Ticker"]
@@ -59,7 +60,11 @@ class Stream:
     """A MediaStream. `on_link` is called when a link has come, `on_lost` when it breaks: it merely pauses then."""
 
     def __init__(
-        self, ticker: Ticker, on_link: Callable[[], None] | None = None, on_lost: Callable[[], None] | None = None
+        self,
+        ticker: Ticker,
+        on_link: Callable[[], None] | None = None,
+        on_lost: Callable[[], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.expecting = True  # a link may come
         self._on_link = on_link
@@ -67,8 +72,9 @@ class Stream:
         self._ticker = ticker
         self._linked = asyncio.Event()
         self._ended = False
-        self._in = Inflow()
-        self._out = Outflow()
+        self._recorder = recorder
+        self._in = Inflow(recorder.heard if recorder else None)
+        self._out = Outflow(recorder.said if recorder else None)
         self.feed = self._in.feed  # for the link; without a step between, for it is called for every frame
         self.press = self._in.press
         self.marked = self._out.marked
@@ -129,6 +135,8 @@ class Stream:
             return False
         self._release()
         now = asyncio.get_running_loop().time()
+        if self._recorder is not None:
+            self._recorder.begin(now)
         self._in.begin(now)
         self._ticker.add(self)
         self._linked.set()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from channels.voice.inflow import FRAME_S
@@ -52,7 +53,10 @@ class Link(Protocol):
 
 
 class Outflow:
-    def __init__(self) -> None:
+    """`said` is told what was played, and when it ended."""
+
+    def __init__(self, said: Callable[[float, bytes | memoryview], None] | None = None) -> None:
+        self._said = said or _untold
         self.link: Link | None = None
         self.due = NEVER  # from then on `pump` has something to do
         self._backlog: deque[memoryview] = deque()
@@ -89,6 +93,7 @@ class Outflow:
 
     def flush(self) -> None:
         self._generation += 1
+        self._cut(_now())
         self._backlog.clear()
         if self.link is not None and not self._settled:
             self.link.flush()
@@ -126,7 +131,7 @@ class Outflow:
             return
         sent = self._sent
         while sent and sent[0][0] <= now:
-            sent.popleft()
+            self._said(*sent.popleft())
         if self._until < now:
             self._until = now
         taken = False
@@ -199,13 +204,20 @@ class Outflow:
 
     def _call_back(self, now: float) -> None:
         """What the far end has not played yet is to be sent once more."""
-        while self._sent:
-            until, pcm = self._sent.pop()
-            unplayed = min(len(pcm), round((until - now) / FRAME_S) * FRAME_BYTES)
-            if unplayed <= 0:
-                break
-            self._backlog.appendleft(memoryview(pcm)[len(pcm) - unplayed :])
+        self._backlog.extendleft(reversed(self._cut(now)))
+
+    def _cut(self, now: float) -> list[memoryview]:
+        """Nothing that was sent is played any more: gives what was not played."""
+        left = []
+        for until, pcm in self._sent:
+            sound = memoryview(pcm)
+            played = len(sound) - min(len(sound), max(0, round((until - now) / FRAME_S)) * FRAME_BYTES)
+            if played:
+                self._said(until - (len(sound) - played) / BYTES_S, sound[:played])
+            if played < len(sound):
+                left.append(sound[played:])
         self._sent.clear()
+        return left
 
     def _unsettle(self) -> None:
         self._settled = False
@@ -217,7 +229,8 @@ class Outflow:
         self.due = 0.0
         self._mark = None
         self._wants_mark = False
-        self._sent.clear()
+        while self._sent:
+            self._said(*self._sent.popleft())
         self._notify()
 
     async def _changed(self) -> None:
@@ -229,6 +242,9 @@ class Outflow:
         change, self._change = self._change, None
         if change is not None and not change.done():
             change.set_result(None)
+
+
+def _untold(end: float, pcm: bytes | memoryview) -> None: ...
 
 
 def _now() -> float:

@@ -14,6 +14,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from channels.voice import audiosocket, websocket
 from channels.voice.media import Stream, Ticker
+from channels.voice.recorder import Recorder
 from engine.model import FRAME_BYTES, SILENCE
 from engine.ports import MediaStream
 from tests.fakes import FRAME_S, ScriptedMedia
@@ -226,8 +227,8 @@ async def dialled_audiosocket(port: int, stream: Stream, call: uuid.UUID) -> Asy
 
 
 @asynccontextmanager
-async def far_websocket() -> AsyncGenerator[Far]:
-    stream = Stream(Ticker())
+async def far_websocket(recorder: Recorder | None = None) -> AsyncGenerator[Far]:
+    stream = Stream(Ticker(), recorder=recorder)
     async with (
         websocket.listen("127.0.0.1", 0, {"dz-1": stream}.get) as port,
         dialled_websocket(port, stream) as far,
@@ -237,8 +238,8 @@ async def far_websocket() -> AsyncGenerator[Far]:
 
 
 @asynccontextmanager
-async def far_audiosocket() -> AsyncGenerator[Far]:
-    stream, call = Stream(Ticker()), uuid.uuid4()
+async def far_audiosocket(recorder: Recorder | None = None) -> AsyncGenerator[Far]:
+    stream, call = Stream(Ticker(), recorder=recorder), uuid.uuid4()
     async with (
         audiosocket.listen("127.0.0.1", 0, {call.hex: stream}.get) as port,
         dialled_audiosocket(port, stream, call) as far,

@@ -118,10 +118,10 @@ async def test_a_file_that_is_still_open_is_waited_for(tmp_path: Path) -> None:
 
 async def test_nothing_recorded_is_told(tmp_path: Path) -> None:
     async with Recordings(tmp_path).running() as recordings:
-        with pytest.raises(RecordingLost, match="recorded nothing"):
+        with pytest.raises(RecordingLost, match="nothing was recorded"):
             await recordings.keep("a", (str(tmp_path / "x"), str(tmp_path / "y")))
         assert (recordings.kept, recordings.lost) == (0, 1)
-        assert "recorded nothing" in recordings.trouble
+        assert "nothing was recorded" in recordings.trouble
 
 
 @pytest.mark.parametrize("uid", ["", "../a", "a/b", "a\nb", ".hidden", "x" * 200])
@@ -210,3 +210,23 @@ async def test_what_a_crash_left_is_joined_and_finds_its_call(tmp_path: Path) ->
     assert set(attached) == {"dz-1", "dz-3"}
     assert len(stereo(tmp_path, attached["dz-1"])) == RATE
     assert files(left) == ["dz-2-in.wav", "dz-2-out.wav", "dz-live-in.wav", "dz-live-out.wav"]
+
+
+def test_what_was_said_to_an_operator_stands_at_its_time(tmp_path: Path) -> None:
+    subscriber, robot = side(tmp_path, "a-in", 3.0), side(tmp_path, "a-out", 0.5)
+    side(tmp_path, "a+1000-out", 1.0, 900)
+    side(tmp_path, "ab+1000-out", 9.0)
+    assert still_open(robot) is False
+    both = stereo(tmp_path, join(tmp_path, "a", subscriber, robot))
+    assert len(both) == 3 * RATE
+    assert not both[RATE // 2 : RATE, 1].any()
+    assert (both[RATE : 2 * RATE, 1] == np.frombuffer(audio.tone(900, 1.0).pcm, "<i2")).all()
+    assert not both[2 * RATE :, 1].any()
+    assert sorted(file.name for file in tmp_path.glob("*.wav")) == ["ab+1000-out.wav"]
+
+
+def test_only_an_operator_was_recorded(tmp_path: Path) -> None:
+    side(tmp_path, "a+500-in", 1.0)
+    both = stereo(tmp_path, join(tmp_path, "a", tmp_path / "a-in.wav", tmp_path / "a-out.wav"))
+    assert not both[: RATE // 2, 0].any()
+    assert both[RATE // 2 :, 0].any()
