@@ -91,6 +91,7 @@ def _another(asked: argparse.Namespace, step: str, *more: str) -> Iterator[subpr
 
 
 def train(asked: argparse.Namespace) -> None:
+    """The network learns what has been spoken so far, again, while more is spoken: the later the epoch, the more."""
     from asr.training.network import Utterance
     from asr.training.network import train as learn
 
@@ -98,7 +99,7 @@ def train(asked: argparse.Namespace) -> None:
 
         @lru_cache(1)
         def of(epoch: int) -> list[Utterance]:
-            file = _round(asked, epoch % asked.rounds)
+            file = _round(asked, epoch % min(asked.rounds, 1 + epoch * asked.rounds // (asked.epochs * 4 // 5)))
             while not file.is_file():
                 if speaking.poll():
                     raise SystemExit("the voices could not speak")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -77,15 +78,22 @@ def padded(found: Sequence[npt.NDArray[np.float16]], chance: np.random.Generator
     return x
 
 
+def rate(progress: float) -> float:
+    """How fast it learns, `progress` from 0 to 1: a straight way up, half a cosine down to next to nothing."""
+    if progress < WARM_UP:
+        return RATE * (0.04 + 0.96 * progress / WARM_UP)
+    return RATE * max(1e-4, 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP))))
+
+
 def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, kept: Path, threads: int) -> Network:
-    """Learns for `epochs`, each on a round of utterances; goes on from `kept`, which is written after each."""
+    """Learns for `epochs`, each on a round of utterances; goes on from `kept`, which is written after each.
+
+    More threads than there are free cores are slower than one.
+    """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     network = Network()
-    count = sum(1 for _ in batches([len(one) for one, _ in rounds(0)], np.random.default_rng(0)))
-    total = round(epochs * count * 1.02) + epochs  # rounds differ by a few batches
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=total, pct_start=WARM_UP)
     loss_of = nn.CTCLoss(blank=0, zero_infinity=True)
     begin = 0
     if kept.is_file():
@@ -93,12 +101,14 @@ def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, k
         begin = state["epoch"]
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
     for epoch in range(begin, epochs):
         chance = np.random.default_rng([seed, epoch])
         utterances, losses, began = rounds(epoch), [], time.monotonic()
         network.train()
-        for batch in batches([len(one) for one, _ in utterances], chance):
+        packed = list(batches([len(one) for one, _ in utterances], chance))
+        for at, batch in enumerate(packed):
+            for group in optimizer.param_groups:
+                group["lr"] = rate((epoch + at / len(packed)) / epochs)
             found = network(torch.from_numpy(padded([utterances[n][0] for n in batch], chance)))
             said = np.concatenate([utterances[n][1] for n in batch]).astype(np.int64)
             loss = loss_of(
@@ -111,11 +121,9 @@ def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, k
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), GREATEST)
             optimizer.step()
-            if schedule.last_epoch < total - 1:
-                schedule.step()
             losses.append(loss.item())
             if len(losses) % 100 == 0:
-                log.info("batch %d of about %d: loss %.3f", len(losses), count, float(np.mean(losses[-100:])))
+                log.info("batch %d of %d: loss %.3f", len(losses), len(packed), float(np.mean(losses[-100:])))
         log.info("epoch %d: loss %.4f, %.0f s", epoch + 1, float(np.mean(losses)), time.monotonic() - began)
         aside = kept.with_suffix(".part")
         torch.save(
@@ -124,7 +132,6 @@ def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, k
                 "hidden": network.hidden,
                 "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
             },
             aside,
         )
