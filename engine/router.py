@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.attempt import Attempt, Desk, Job
+from engine.errors import StoreDown
 from engine.model import CallEnd, Status
 from engine.ports import Incoming
 from engine.records import InboundCall, InboundLine, LineStore
@@ -94,28 +95,40 @@ class Router:
     async def _decide(self, incoming: Incoming) -> tuple[InboundCall, Accept] | None:
         """None: it was rejected. Nothing is answered before its row is written."""
         now = self._desk.clock.now()
+        opening: asyncio.Future[InboundCall] | None = None
         try:
             async with asyncio.timeout(DECIDING_S):
                 line = await self._lines.line(incoming.number)
                 barred = await self._barred(line, incoming.phone)
                 decision = route(line, barred=barred, now=now)
                 if line is not None and isinstance(decision, Accept):
-                    row = await self._lines.open_incoming(
-                        line,
-                        uid=incoming.id,
-                        phone=incoming.phone,
-                        number=incoming.number,
-                        scenario_id=decision.scenario_id,
-                        at=now,
+                    opening = asyncio.ensure_future(
+                        self._lines.open_incoming(
+                            line,
+                            uid=incoming.id,
+                            phone=incoming.phone,
+                            number=incoming.number,
+                            scenario_id=decision.scenario_id,
+                            at=now,
+                        )
                     )
-                    return row, decision
+                    return await asyncio.shield(opening), decision
         except Exception as error:  # noqa: BLE001 - around one call: no database must not mean silence for the caller
             log.warning("incoming call cannot be routed", extra={"error": type(error).__name__})
             decision = Reject(CONGESTION, "no answer from the store")
         if isinstance(decision, Reject):
             log.info("incoming call rejected", extra={"reason": decision.reason, "cause": decision.cause})
             await self._refuse(incoming, decision.cause)
+            if opening is not None:
+                await self._withdraw(opening, decision.reason)
         return None
+
+    async def _withdraw(self, opening: asyncio.Future[InboundCall], reason: str) -> None:
+        """The caller was refused while the row was being written: it is not left open."""
+        with suppress(StoreDown, Abandoned):  # then there is no row, or the next start settles it
+            row = await opening
+            end = CallEnd(Status.FAILED, CONGESTION, self._desk.clock.now(), reason=reason)
+            await self._desk.stubborn.until_done("end", lambda: self._desk.calls.end(row.call_id, end))
 
     async def _barred(self, line: InboundLine | None, phone: str) -> bool:
         return line is not None and bool(phone) and await self._lines.barred_on(line.id, phone)

@@ -3,6 +3,7 @@ quick enough for a week of 100,000 contacts. Set `failure` and every method rais
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -63,6 +64,7 @@ class MemoryStore:
     password_states: dict[int, str] = field(default_factory=dict)
     lines: dict[str, InboundLine] = field(default_factory=dict)
     failure: Exception | None = None
+    busy_s: float = 0.0  # before an incoming call's row is written
     rows_touched: int = 0
     _last_call: int = 0
     _queues: dict[int, dict[str, list[tuple[datetime, int]]]] = field(default_factory=dict)
@@ -307,6 +309,7 @@ class MemoryStore:
         self, line: InboundLine, *, uid: str, phone: str, number: str, scenario_id: int, at: datetime
     ) -> InboundCall:
         self._check()
+        await asyncio.sleep(self.busy_s)
         call_id = self._new_call()
         self.calls[call_id] = CallRow(call_id, uid, "inbound", Status.RINGING, at, phone, number)
         return InboundCall(line, call_id)

@@ -129,6 +129,18 @@ def test_a_store_that_hangs_does_not_hang_the_caller() -> None:
     assert call.rejected == 42
 
 
+def test_a_row_that_was_written_too_late_is_not_left_open() -> None:
+    rig = Rig()
+    rig.store.lines[FIRST.number] = LINE
+    rig.store.busy_s = 10.0
+    call = incoming()
+    answer(rig, call, lambda: rig.store.ends())
+    (end,) = rig.store.ends()
+    assert call.rejected == 42
+    assert (end.status, end.reason) == (Status.FAILED, "no answer from the store")
+    assert not rig.jobs
+
+
 def test_a_scenario_that_cannot_start_is_busy_and_written() -> None:
     rig = Rig(refusal=ConfigError("scenario 7 is gone"))
     rig.store.lines[FIRST.number] = LINE
