@@ -158,9 +158,10 @@ async def test_with_a_fallback_the_answer_itself_is_understood(harm: Callable[[P
 
 async def test_out_of_memory_with_a_fallback_the_answer_itself_is_understood() -> None:
     media, told = ScriptedMedia(), Told()
-    async with pool() as first, pool(replace(QUICK, memory_mb=1024)) as second:
+    roomy = replace(QUICK, memory_mb=1024, hang_s=10.0)
+    async with pool() as first, pool(roomy, finish_s=5.0) as second:
         both = FallbackRecognizer([("first", first), ("second", second)])
-        answer(media, "hoard 400", "say yes")  # which the second has the room for
+        answer(media, "hoard 200", "say yes")  # which the second has the room for
         log = await call(both, media, told)
         await until(lambda: first.load().restarts == 1 and first.load().ready == 1)
     assert path(log) == ["ask", "known", "bye"]
