@@ -20,6 +20,7 @@ from asr import _catalogue as models
 from asr import vad
 from channels.voice import channel as telephone
 from channels.voice import install, render, supervise
+from channels.voice.registrations import Registrations
 from engine import lag
 from engine.attempt import Desk, Job, Salvaged
 from engine.call import Senses
@@ -119,6 +120,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         line = await stack.enter_async_context(
             telephone.open(settings, lambda up, words: health.tell("telephony", up, words))
         )
+        registrations = Registrations(line.ami, (name for name, trunk in settings.trunks.items() if trunk.registers))
         trunks = Trunks({name: Limit(t.channels, t.calls_per_second) for name, t in settings.trunks.items()})
 
         async def keep(job: Job, files: tuple[str, str], seconds: float) -> str:
@@ -158,6 +160,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 kept_alive("filling", chores.fill),
                 kept_alive("tidying", chores.tidy),
                 kept_alive("recordings", left_behind),
+                kept_alive("registrations", registrations.watch),
             )
         )
         replays = Replays(
@@ -167,7 +170,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         await stack.enter_async_context(beside(kept_alive("replays", replays.run)))
         web = make_app(
             settings, store, robot, voices=voice, counts=lambda: journal.counters,
-            gauges=lambda: {**ears.gauges(), **trunks.gauges()}, replays=replays,
+            gauges=lambda: {**ears.gauges(), **trunks.gauges(), **registrations.gauges()}, replays=replays,
         )  # fmt: skip
         with listening("http.port", settings.http.host, settings.http.port):
             port = await stack.enter_async_context(serve(web, settings.http.host, settings.http.port))

@@ -96,11 +96,24 @@ TEXTS = _pairs(
     many_replays=("Too many replays: wait a little.", "Слишком много прослушиваний: подождите немного."),
 )
 
+# Why a call ended, where the engine keeps a code for it.
+REASONS: Words = {
+    "answering_machine": {
+        "en": "by the campaign's rule for answering machines",
+        "ru": "по правилу кампании для автоответчиков",
+    },
+    "shutdown": {"en": "the robot was being stopped", "ru": "робот останавливался"},
+    "cancelled": {"en": "it was cut off", "ru": "прерван"},
+    "max_call_s": {"en": "the longest talk that is allowed", "ru": "достигнута предельная длительность разговора"},
+    "hung up": {"en": "ended from the panel", "ru": "завершён из панели"},
+    "stop list": {"en": "the number is on a stop list", "ru": "номер в стоп-листе"},
+}
+
 # What is wrong with the installation, and what to do: the page of its state. A part that says for itself what is wrong
 # has only a mend.
 PROBLEMS = _pairs(
     workers_missing=("{ready} of {workers} processes are ready.", "Готово процессов: {ready} из {workers}."),
-    workers_died=("Processes died and were started again: {count}.", "Процессы падали и запущены снова: {count}."),
+    workers_died=("Processes died and were started again: {count}.", "Процессов упало и запущено снова: {count}."),
     overloaded=("Answers that found no free recogniser: {count}.", "Ответов не распознано из-за перегрузки: {count}."),
     takeovers=("Answers that the stand-in had to take over: {count}.", "Ответов принял запасной: {count}."),
     no_voices=("There is no voice.", "Нет ни одного голоса."),
@@ -131,6 +144,7 @@ MENDS = _pairs(
         "Run `dozvon check`; docs/VOICES.md says what to install.",
         "Запустите `dozvon check`; что установить, сказано в docs/VOICES.md.",
     ),
+    engine=("See its log.", "Посмотрите его журнал."),
     media=("Look whether its port is free and reachable.", "Проверьте, свободен ли и доступен ли её порт."),
     disk=(
         "Make room: old recordings are in the folder recordings of the data folder.",
@@ -148,7 +162,7 @@ MENDS = _pairs(
     ),
     workers_died=(
         "One that dies again and again lacks memory, or its model is broken: see the log, `dozvon models list`.",
-        "Если падает снова и снова, ей не хватает памяти или повреждена модель: журнал, `dozvon models list`.",
+        "Если процесс падает снова и снова, ему не хватает памяти или повреждена модель: журнал, `dozvon models list`.",
     ),
     overloaded=(
         "Raise `speech.workers`, or lower how many calls campaigns make at once.",
@@ -250,7 +264,9 @@ def say(language: str, key: str, **params: object) -> str:
 
 
 def below(language: str, text: str) -> str:
-    """What a lower layer said, in this language."""
+    """What a lower layer said, in this language; codes are words in both."""
+    if text in REASONS:
+        return REASONS[text]["ru" if language == "ru" else "en"]
     if language != "ru" or not text:
         return text
     for pattern, words in (*TOLD_BELOW, *TOLD_BY_ENGINE):

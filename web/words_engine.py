@@ -46,12 +46,7 @@ TOLD_BY_ENGINE: tuple[tuple[str, str], ...] = (
     (r"the link to Asterisk broke before it answered", "Связь с Asterisk оборвалась до ответа."),
     (r"the robot cannot ring now: try again in a few seconds", "Робот сейчас не может звонить: повторите чуть позже."),
     # --- how calls end
-    (r"answering_machine", "По правилу кампании для автоответчиков"),
     (r"announced before the answer", "Сообщение оператора до ответа"),
-    (r"hung up", "Завершён из панели"),
-    (r"cancelled", "Прерван"),
-    (r"shutdown", "Робот останавливался"),
-    (r"max_call_s", "Достигнута предельная длительность разговора"),
     (r"the engine stopped in the middle of this call", "Движок остановился посреди этого звонка"),
     (r"it never rang", "Гудков не было"),
     (r"the caller has gone", "Звонивший не дождался"),
@@ -60,7 +55,7 @@ TOLD_BY_ENGINE: tuple[tuple[str, str], ...] = (
     (r"Asterisk did not bring the call's sound", "Asterisk не передал звук разговора"),
     (r"this call is being placed already", "Этот звонок уже набирается"),
     (r"this was asked already", "Это уже запрошено"),
-    (r"too late", "Слишком поздно: срок звонка прошёл"),
+    (r"the telephony went away", "Связь с телефонией пропала"),
     # --- speech
     (r"the utterance was dropped", "Реплику не дослушали"),
     (r"this utterance is over already", "Эта реплика уже закончена"),
@@ -104,7 +99,7 @@ TOLD_BY_ENGINE: tuple[tuple[str, str], ...] = (
     (r"material (.*) cannot be played: (.*)", "Материал {0} не воспроизводится: {1}"),
     (r"(.*) is outside of the folder for audio", "{0} — вне папки со звуком"),
     (r"(.*) cannot be played: (.*)", "{0} не воспроизводится: {1}"),
-    (r"no language (.*)", "Нет языка {0}"),
+    (r"(\S+) has no voice (.*)", "У {0} нет голоса {1}"),
     # --- cards
     (r"no arrow for (.*)", "Нет стрелки для {0}"),
     (r"the scenario has no card (.*)", "В сценарии нет карточки {0}"),

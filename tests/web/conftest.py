@@ -191,9 +191,12 @@ async def store(settings: Settings, template: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, store: Store, voices: Voices | None = None) -> AsyncGenerator[World]:
+async def serving(
+    settings: Settings, store: Store, voices: Voices | None = None, **more: Any
+) -> AsyncGenerator[World]:
+    """`more` is for `make_app`."""
     robot, clock = FakeRobot(), HandClock()
-    app = make_app(settings, store, robot, clock=clock, voices=voices)
+    app = make_app(settings, store, robot, clock=clock, voices=voices, **more)
     async with serve(app, "127.0.0.1", 0) as port:
         base = f"http://127.0.0.1:{port}"
         async with ClientSession() as http, http.get(base + "/api/v1/openapi.json") as answer:

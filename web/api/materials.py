@@ -21,6 +21,7 @@ from web.ask import Ask, Role, Upload
 from web.paging import ListQuery, PageOf, told
 from web.problems import wrong
 from web.routes import Given, Routes, Told
+from web.words import below
 
 routes = Routes("materials")
 
@@ -129,7 +130,7 @@ def _kept(data_dir: Path, upload: Upload, language: str) -> tuple[str, float]:
     try:
         sound = loudness.telephone(audio.read(upload.path, longest_s=LONGEST_S))
     except InputError as error:
-        raise wrong(language, "/file", "bad_file", why=str(error)) from None
+        raise wrong(language, "/file", "bad_file", why=below(language, str(error))) from None
     name = f"{secrets.token_hex(16)}.wav"
     file = data_dir / FOLDER / name
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -148,6 +148,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "agi": N_("Call control"),
         "journal": N_("Journal"),
         "recordings": N_("Recordings"),
+        "engine": N_("Engine"),
     },
     "pause": {
         "user": N_("by hand"),

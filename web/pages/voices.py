@@ -7,7 +7,7 @@ from aiohttp import web
 from engine.errors import InputError
 from web.api import pronunciations, system
 from web.api.pronunciations import Pronunciations
-from web.api.system import Preview
+from web.api.system import Preview, VoiceOut
 from web.pages import forms
 from web.pages.forms import Form
 from web.pages.labels import N_
@@ -33,8 +33,12 @@ async def _show(page: Page, project_id: int, form: Form, status: int = 200) -> w
     await page.enter(project_id)
     known = (await system.voices(page.ask)).items
     spoken = sorted({each.language for each in known}, key=lambda code: (code != page.language, code))
+    named: dict[tuple[str, str], list[VoiceOut]] = {}
+    for each in known:
+        named.setdefault((each.name, each.engine), []).append(each)
+    voices = [(same[0], sorted(each.language for each in same)) for same in named.values()]
     return await page.show(
-        "voices.html", status, voices=known, spoken=spoken, form=form, running=page.ask.parts.voices is not None
+        "voices.html", status, voices=voices, spoken=spoken, form=form, running=page.ask.parts.voices is not None
     )
 
 

@@ -41,7 +41,8 @@ if (form) {
   for (const button of document.querySelectorAll("[data-voice]")) {
     button.addEventListener("click", () => {
       form.elements.voice.value = button.dataset.voice;
-      form.elements.language.value = button.dataset.language;
+      const speaks = button.dataset.languages.split(" ");
+      if (!speaks.includes(form.elements.language.value)) form.elements.language.value = speaks[0];
       listen();
     });
   }
