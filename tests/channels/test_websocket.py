@@ -11,6 +11,7 @@ import pytest
 from picows import WSMsgType
 
 from channels.voice import websocket
+from channels.voice.inflow import Inflow
 from channels.voice.media import QUEUED_FRAMES, Stream, Ticker
 from engine.model import FRAME_BYTES, SILENCE, Digit
 from tests.channels.far import FarWebSocket, dialled_websocket
@@ -198,7 +199,7 @@ async def test_sound_that_nobody_takes_is_bounded() -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"event": 5}', b"[" * 30_000, b'{"event":{"a":1}}']
 )
-async def test_nonsense_in_the_control_channel_breaks_nothing(text: bytes) -> None:
+async def test_nonsense_in_the_control_channel_breaks_nothing(text: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async with served() as (stream, port):
         async with dialled_websocket(port, stream) as far:
             far.send(WSMsgType.TEXT, text)
@@ -208,6 +209,18 @@ async def test_nonsense_in_the_control_channel_breaks_nothing(text: bytes) -> No
         async with dialled_websocket(port, stream) as far:
             far.press("9")
             assert await _key(stream) == "9"
+    assert {record.getMessage() for record in caplog.records} <= {"media link spoke nonsense, closing it"}
+
+
+async def test_of_what_nobody_takes_ten_seconds_are_kept() -> None:
+    inflow = Inflow()
+    inflow.begin(0.0)
+    inflow.tick(100.0, punctual=False)  # so much time has passed: all of this is believed
+    sent = [tone(1, n + 1) for n in range(4 * QUEUED_FRAMES)]
+    for frame in sent:
+        inflow.feed(frame)
+    inflow.end()
+    assert [item async for item in inflow] == sent[-QUEUED_FRAMES:]
 
 
 UPGRADE = (

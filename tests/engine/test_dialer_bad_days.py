@@ -144,6 +144,23 @@ def test_being_cancelled_still_settles() -> None:
     assert rig.store.contacts[1].due is not None and rig.store.contacts[2].attempts == 0
 
 
+def test_an_answer_is_written_while_they_talk() -> None:
+    """A crash at any later moment finds it: who has answered is never dialled again."""
+    rig = Rig()
+    rig.contacts(1)
+    seen: list[tuple[Status, bool]] = []
+
+    async def talk(line: Line, job: Job) -> TalkLog:
+        await asyncio.sleep(1)
+        row = rig.store.calls[job.call_id]
+        seen.append((row.status, row.answered_at is not None))
+        return said()
+
+    rig.talk = talk
+    virtually(lambda: rig.dialer(campaign()).run())
+    assert seen == [(Status.ANSWERED, True)]
+
+
 def test_stop_lets_live_calls_end_and_dials_nobody_else() -> None:
     rig = Rig()
     rig.contacts(10)

@@ -156,6 +156,8 @@ def test_hostile_values_end_in_a_card_error_and_take_no_time(text: str) -> None:
 
 def test_output_is_bounded() -> None:
     assert len(render("{{ big }}", VARS)) == MOST_OUTPUT
+    with pytest.raises(CardError):
+        render("{{ (big + big) | length }}", VARS)  # nor within
 
 
 def test_names() -> None:

@@ -174,6 +174,7 @@ async def test_no_more_connections_than_the_limit(monkeypatch: pytest.MonkeyPatc
             writer.write(REQUEST)
             await reader.readuntil(b"hello")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST)
         assert await _until_closed(reader) == b""
         writer.close()
         for _, each in first:

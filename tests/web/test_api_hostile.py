@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from aiohttp import FormData
@@ -81,19 +83,40 @@ async def test_a_packed_body_cannot_unpack_without_end(anna: Client) -> None:
     assert answer.status in (400, 413)
 
 
-async def test_a_body_that_never_comes_is_given_up(world: World, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["CHUNK_S", "JSON_S"], ids=["half a body", "a body that dribbles in"])
+async def test_a_body_that_never_comes_is_given_up(
+    world: World, anna: Client, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
     assert bodies.CHUNK_S <= 5
-    monkeypatch.setattr(bodies, "CHUNK_S", 0.1)
+    monkeypatch.setattr(bodies, limit, 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(world.base.rsplit(":", 1)[1]))
     writer.write(
-        b"POST /api/v1/projects HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+        b"POST /api/v1/projects HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
         b"Authorization: " + anna.headers["Authorization"].encode() + b"\r\n\r\n{"
     )
+
+    async def dribble() -> None:
+        while limit == "JSON_S" and not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+    dribbling = asyncio.create_task(dribble())
     async with asyncio.timeout(5):
         assert b" 400 " in await reader.readline()
-        while await reader.read(65536):
-            pass
+        with suppress(ConnectionResetError):
+            while await reader.read(65536):
+                pass
+    dribbling.cancel()
     writer.close()
+
+
+async def test_a_body_of_unknown_length_is_bounded(anna: Client) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'{"name": "'
+        for _ in range(2 * bodies.JSON_LIMIT // 65536):
+            yield b"x" * 65536
+
+    assert (await anna.post("/projects", data=endless(), headers=JSON)).status == 413
 
 
 @pytest.mark.parametrize(
