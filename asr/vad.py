@@ -32,13 +32,16 @@ BLOCK = 15  # frames with a known energy in each block of the floor
 BLOCKS = 5
 TAUGHT_BY = 4  # one unvoiced frame in so many is measured
 EARLIER = 60 // FRAME_MS  # frames that silero hears from before the gate opened; more silence makes it deaf for a while
-TRUSTED = 80 // FRAME_MS  # frames for which the gate is believed meanwhile: too few for speech by themselves
+LASTING = 200 // FRAME_MS  # frames of voice after which it is no short word any more
+CLEAR = 10 ** (18 / 10)  # above the floor: no noise of a line or a street is so loud, so
+CLEARLY = 0.2  # of what silero is asked for otherwise is enough
+TRUSTED = 100 // FRAME_MS  # frames for which the gate is believed meanwhile: too few for speech by themselves
 
 
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Annotated[int, Field(ge=0, le=3)] = 3  # 3 lets the least noise through
+    mode: Annotated[int, Field(ge=0, le=3)] | None = None  # 3 lets the least through; None: 1 before silero, else 3
     gate: bool = True
     open_db: Annotated[float, Field(ge=0, le=40)] = 8.0  # above the floor to begin
     hold_db: Annotated[float, Field(ge=0, le=40)] = 4.0  # above the floor to go on
@@ -60,6 +63,8 @@ async def open(settings: Settings, *, data_dir: Path) -> AsyncGenerator[Callable
 
 def make(settings: Settings, silero: Silero | None) -> Vad:
     """A detector for one call."""
+    if silero is not None and settings.mode is None:
+        settings = settings.model_copy(update={"mode": 1})  # an onset is noticed sooner, and silero knows noise better
     first = WebRtcVad(settings)
     return first if silero is None else TwoStageVad(first, silero.stream, settings)
 
@@ -67,7 +72,7 @@ def make(settings: Settings, silero: Silero | None) -> Vad:
 class WebRtcVad:
     def __init__(self, settings: Settings | None = None) -> None:
         rules = settings or Settings()
-        self._detect = webrtcvad.Vad(rules.mode).is_speech
+        self._detect = webrtcvad.Vad(3 if rules.mode is None else rules.mode).is_speech
         self._gate = _Gate(rules) if rules.gate else None
         self._unvoiced = 0
 
@@ -85,6 +90,24 @@ class WebRtcVad:
                 gate.learn(frame)
         return False
 
+    def audible(self, frame: bytes) -> bool:
+        """Louder than the line is by itself; every frame is where there is no gate."""
+        return self._gate is None or self._gate.stands_out(frame)
+
+    @property
+    def clear(self) -> bool:
+        """The last voiced frame was far above the line's noise."""
+        return self._gate is not None and self._gate.is_clear
+
+
+class First(Vad, Protocol):
+    """What a first stage tells beside `voiced`."""
+
+    def audible(self, frame: bytes) -> bool: ...
+
+    @property
+    def clear(self) -> bool: ...
+
 
 class Stream(Protocol):
     """The second stage's ear for one stretch of sound."""
@@ -95,20 +118,24 @@ class Stream(Protocol):
 
 
 class TwoStageVad:
-    """The second stage runs from when the first hears something until neither has heard a voice for `hold_ms`."""
+    """The second stage runs from when the first hears something until neither has heard a voice for `hold_ms`.
 
-    def __init__(self, first: Vad, second: Callable[[], Stream], settings: Settings) -> None:
-        self._first = first.voiced
+    It remembers: for some 250 ms after the last sound it still takes silence for a voice. A short word needs that to
+    be one; what has lasted longer needs more than a memory to go on: the first stage, or a frame that is `audible`.
+    """
+
+    def __init__(self, first: First, second: Callable[[], Stream], settings: Settings) -> None:
+        self._first = first
         self._second = second
         self._earlier: deque[bytes] = deque(maxlen=EARLIER)
         self._stream: Stream | None = None
         self._voice = False
-        self._quiet = self._trusted = 0
+        self._quiet = self._trusted = self._lasted = 0
         self._sure, self._hold = settings.sure, settings.hold
         self._most_quiet = settings.hold_ms // FRAME_MS
 
     def voiced(self, frame: bytes) -> bool:
-        hears = self._first(frame)
+        hears = self._first.voiced(frame)
         stream = self._stream
         if stream is None:
             if not hears:
@@ -118,7 +145,8 @@ class TwoStageVad:
         elif len(frame) != FRAME_BYTES:
             return False
         likely = stream.push(frame)
-        self._voice = likely >= (self._hold if self._voice else self._sure)
+        asked = self._hold if self._voice else self._sure
+        self._voice = likely >= (asked * CLEARLY if hears and self._first.clear else asked)
         if hears or self._voice:
             self._quiet = 0
         else:
@@ -127,12 +155,15 @@ class TwoStageVad:
                 self._stream = None
         if self._trusted:
             self._trusted -= 1
-            return hears or self._voice
-        return self._voice
+            found = hears or self._voice
+        else:
+            found = self._voice and (hears or self._lasted < LASTING or self._first.audible(frame))
+        self._lasted += found
+        return found
 
     def _open(self) -> Stream:
         stream = self._stream = self._second()
-        self._voice, self._quiet, self._trusted = False, 0, TRUSTED
+        self._voice, self._quiet, self._trusted, self._lasted = False, 0, TRUSTED, 0
         for frame in self._earlier:
             stream.push(frame)
         self._earlier.clear()
@@ -150,16 +181,21 @@ class _Gate:
         self._least = float("inf")  # of the block that is being filled
         self._count = 0
         self._floor = 0.0
-        self._is_open = False
+        self._is_open = self.is_clear = False
 
     def passes(self, frame: bytes) -> bool:
         energy = self._measure(frame)
         self._is_open = energy > self._quietest and energy > self._floor * (self._hold if self._is_open else self._open)
+        self.is_clear = energy > self._floor * CLEAR > 0.0
         return self._is_open
 
     def learn(self, frame: bytes) -> None:
         self._measure(frame)
         self._is_open = False
+
+    def stands_out(self, frame: bytes) -> bool:
+        energy = self._measure(frame)
+        return energy > self._quietest and energy > self._floor * self._hold
 
     def _measure(self, frame: bytes) -> float:
         samples = np.frombuffer(frame, PCM).astype(np.float32)

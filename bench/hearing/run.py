@@ -26,6 +26,7 @@ from engine.ears import Ears, open_ears
 from engine.errors import ConfigError
 from engine.model import FRAME_BYTES, FRAME_MS
 from engine.turns import turns
+from scenarios.digits import digits
 
 MOST_LINES = 32
 IN_TIME_MS = 250
@@ -142,7 +143,7 @@ def scored(kind: str, tried: Sequence[score.Tried]) -> dict[str, Any]:
     if kind == "commands":
         return {**score.commands(tried), **score.foreign(tried), "confusions": score.confusions(tried)}
     if kind == "digits":
-        return score.numbers(tried, [one.came.heard for one in tried])
+        return score.numbers(tried, [digits(one.came.heard) for one in tried])
     if kind == "paused":
         return score.cut_offs(tried)
     if kind == "prompt":

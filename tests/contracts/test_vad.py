@@ -161,9 +161,18 @@ class _Counted:
         return 0.9
 
 
+class _First(FakeVad):
+    """A line that is far from clear."""
+
+    clear = False
+
+    def audible(self, frame: bytes) -> bool:
+        return frame != SILENCE
+
+
 def test_the_second_stage_sleeps_while_the_first_hears_nothing() -> None:
     counted = _Counted()
-    detector = vad.TwoStageVad(FakeVad(), counted, vad.Settings())
+    detector = vad.TwoStageVad(_First(), counted, vad.Settings())
     for _ in range(500):
         detector.voiced(SILENCE)
     assert counted.pushed == 0
@@ -178,12 +187,45 @@ def test_the_second_stage_falls_asleep_again() -> None:
             return 0.0
 
     deaf = Deaf()
-    detector = vad.TwoStageVad(FakeVad(), deaf, vad.Settings(hold_ms=200))
+    detector = vad.TwoStageVad(_First(), deaf, vad.Settings(hold_ms=200))
     said = [detector.voiced(frame) for frame in utterance("да", 0.2)]
-    assert said == [True] * 4 + [False] * 6  # the first stage is believed while the second has not made up its mind
+    assert said == [True] * 5 + [False] * 5  # the first stage is believed while the second has not made up its mind
     for _ in range(500):
         detector.voiced(SILENCE)
     assert deaf.pushed == 10 + 10
+
+
+def test_what_has_lasted_does_not_go_on_in_the_memory_of_the_second_stage_alone() -> None:
+    """Silero takes the silence after a sound for a voice: a short word may need that, a long one would end late."""
+    for seconds, frames_of_voice in ((0.1, 10), (0.4, 20)):
+        detector = vad.TwoStageVad(_First(), _Counted(), vad.Settings(hold_ms=200))
+        flags = [detector.voiced(frame) for frame in [*utterance("да", seconds), *[SILENCE] * 50]]
+        assert sum(flags) == frames_of_voice
+
+
+async def test_the_robots_own_echo_leaves_no_voice_in_its_pauses(tmp_path: Path) -> None:
+    """An onset is judged by its last 160 ms: were a pause of the echo voiced, it would be no echo, and so a person."""
+    async with espeak.open(espeak.Settings(), data_dir=tmp_path) as voice:
+        said = (await voice.render("Пожалуйста, возьмите с собой паспорт", voice="ru+f3")).pcm
+    silent = round(0.4 * RATE)
+    wave = np.concatenate([audio.samples(said), np.zeros(silent, np.float32)]) * 10 ** (-26 / 20)
+    wave = wave + np.random.default_rng(3).standard_normal(wave.size) * 10 ** (-62 / 20)
+    detector = two_stages()
+    flags = [detector.voiced(frame) for frame in frames(audio.to_pcm(wave))]
+    assert sum(flags[: -silent // 160]) > 20
+    assert sum(flags[-silent // 160 :]) < 6
+
+
+async def test_a_clear_line_lets_a_word_be_noticed_soon(tmp_path: Path) -> None:
+    async with espeak.open(espeak.Settings(rate_wpm=140), data_dir=tmp_path) as voice:
+        for variant in ("david", "Alex", "Annie", "quincy"):
+            for word in ("два", "шесть", "позже", "стоп"):
+                said = audio.samples((await voice.render(word, voice=f"ru+{variant}")).pcm)
+                wave = np.concatenate([np.zeros(RATE, np.float32), said])
+                wave = wave + np.random.default_rng(4).standard_normal(wave.size) * 10 ** (-62 / 20)
+                detector = two_stages()
+                flags = [detector.voiced(frame) for frame in frames(audio.to_pcm(wave))]
+                assert sum(flags[50 : 50 + 13]) >= 6, (variant, word)
 
 
 async def test_calls_do_not_share_what_silero_remembers(tmp_path: Path) -> None:
