@@ -11,6 +11,7 @@ from engine.model import CallEnd, Result, Status, TalkLog
 from engine.ports import Line
 from engine.rules.retry import Retry
 from tests.engine.rig import Rig, campaign, said
+from tests.fakes import FakeLine
 from tests.virtual_time import virtually
 
 
@@ -142,6 +143,30 @@ def test_being_cancelled_still_settles() -> None:
     assert second.status is Status.FAILED and second.reason == "shutdown"
     assert rig.store.contacts[0].closed == "answered"
     assert rig.store.contacts[1].due is not None and rig.store.contacts[2].attempts == 0
+
+
+def test_a_recording_that_is_lost_costs_the_call_nothing_and_is_told() -> None:
+    rig = Rig()
+    rig.contacts(1)
+
+    async def talk(line: Line, job: Job) -> TalkLog:
+        assert isinstance(line, FakeLine)
+        line.files = ("in.wav", "out.wav")
+        return said(Result.GOAL)
+
+    async def lose(job: Job, files: tuple[str, str], seconds: float) -> str:
+        raise OSError(28, "No space left on device")
+
+    async def main() -> None:
+        desk = rig.desk()
+        desk.keep = lose
+        await rig.dialer(campaign(), desk).run()
+
+    rig.talk = talk
+    virtually(main)
+    (end,) = rig.store.ends()
+    assert (end.status, end.recording) == (Status.ANSWERED, "") and rig.store.contacts[0].closed == "goal"
+    assert rig.journal.counters["troubles_total", (("kind", "recording_lost"),)] == 1
 
 
 def test_an_answer_is_written_while_they_talk() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from engine.audio import onset_s, peak, tone
+from engine.chronicle import Chronicle
 from engine.ear import Ear
+from engine.journal import LiveJournal
 from engine.model import SILENCE, Sound, TalkLog
-from scenarios.talk import Listen
+from scenarios.talk import Listen, Prompt, State, Visit
 from tests.engine.test_call import REMINDER, World, step
 from tests.fakes import FakeRecognizer, FakeSynthesizer, ScriptedMedia, Speech, words
+from tests.virtual_time import LoopClock, virtually
 
 FRAME_MS = 20
 FINAL = REMINDER.replace('say: "Вам удобно"', 'say: "Вам удобно"\n    decide: final')
@@ -103,3 +108,19 @@ def test_levels() -> None:
     assert (peak(b""), peak(SILENCE), peak(b"\x00\x80\x01\x00")) == (0, 0, 32768)
     assert onset_s(bytes(1600) + tone(1000, 0.1).pcm) == pytest.approx(0.1, abs=0.002)
     assert onset_s(SILENCE) == onset_s(b"") == 0
+
+
+def test_the_next_turn_changes_nothing_of_an_answered_one() -> None:
+    async def main() -> TalkLog:
+        chronicle = Chronicle(1, LiveJournal(), LoopClock())
+        chronicle.sounded(0)
+        chronicle.passed(Visit(node="ask", kind="recognize", port="yes", by="dtmf"))
+        await asyncio.sleep(0.3)
+        chronicle.said(Prompt("Хорошо"))
+        await asyncio.sleep(5)
+        chronicle.began()
+        chronicle.sounded(0, finished=False)
+        chronicle.sounds_on(0)
+        return chronicle.close(State(node=""))
+
+    assert step(virtually(main), "ask").reaction_ms == 300
