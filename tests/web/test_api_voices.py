@@ -51,10 +51,8 @@ async def project(client: Client) -> int:
 
 
 async def test_voices_and_their_preview(anna: Client, said: FakeSynthesizer) -> None:
-    assert (await anna.get("/voices")).json["items"] == [
-        {"name": "anna", "language": "ru"},
-        {"name": "ivan", "language": "ru"},
-    ]
+    unknown = {"language": "ru", "engine": "", "gender": "", "licence": ""}
+    assert (await anna.get("/voices")).json["items"] == [{"name": "anna", **unknown}, {"name": "ivan", **unknown}]
     answer = await anna.post("/voices/preview", {"text": "Долг 5 руб.", "voice": "ivan"})
     assert answer.headers["Content-Type"] == "audio/wav"
     assert audio.read(answer.raw).seconds == pytest.approx(0.9, abs=0.4)
@@ -64,7 +62,9 @@ async def test_voices_and_their_preview(anna: Client, said: FakeSynthesizer) -> 
 async def test_the_engine_that_is_here_is_previewed(settings: Settings, store: Store, tmp_path: Path) -> None:
     async with open_voice(Speech(synthesizer="espeak"), tmp_path) as voice, serving(settings, store, voice) as world:
         anna = await world.person()
-        assert {"name": "anna", "language": "en"} in (await anna.get("/voices")).json["items"]
+        known = {"language": "en", "engine": "espeak", "licence": "GPL-3.0-or-later"}
+        items = (await anna.get("/voices")).json["items"]
+        assert {"name": "anna", "gender": "f", **known} in items and {"name": "ivan", "gender": "m", **known} in items
         answer = await anna.post("/voices/preview", {"text": "Hello", "language": "en"})
         assert loudness.loudness(audio.read(answer.raw).pcm) == pytest.approx(-23, abs=1.0)
         assert (await anna.post("/voices/preview", {"text": "Hello", "language": "xx"})).status == 503

@@ -44,7 +44,7 @@ async def recognizers(ask: Ask) -> PageOf[RecognizerOut]:
 
 
 @routes.post("/calls/{call_id}/replay", "Hear a recorded call again", status=202)
-async def create(ask: Ask, call_id: int, body: NewReplay) -> JobOut:
+async def hear_again(ask: Ask, call_id: int, body: NewReplay) -> JobOut:
     """The job's `result` is `{differs, failed, recognizer, scenario_id, version, cards}`. Of each card that listened:
     `difference` (same; text: heard otherwise, the same arrow; arrow; absent: the other version has no such card that
     listens; unheard: the recogniser failed), `was` and `now` (`text`, `by`, `port`, `to`, `confidence`, `partial`,

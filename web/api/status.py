@@ -71,6 +71,7 @@ class StatusOut(Told):
     voices: int
     trunks: list[TrunkState]
     live_calls: int
+    calls_begun: int = Field(description="Dialled and taken since the start")
     troubles: dict[str, int] = Field(description="Since the start, by kind")
     lag: LagState | None
     database: Literal["sqlite", "postgresql"]
@@ -94,6 +95,7 @@ async def status(ask: Ask) -> StatusOut:
         voices=len(ask.parts.voices.voices()) if ask.parts.voices is not None else 0,
         trunks=_trunks(ask, _by_label(gauges, "trunk")),
         live_calls=len(ask.robot.live()),
+        calls_begun=sum(n for (name, _), n in metrics.counts().items() if name == "calls_started_total"),
         troubles=_troubles(metrics),
         lag=lag(metrics.counts()),
         database="postgresql" if ask.settings.database_url.startswith("postgresql") else "sqlite",

@@ -77,5 +77,5 @@ async def create(page: Page, call_id: int) -> web.StreamResponse:
     scenario, _, version = typed.get("version", [""])[0].partition(":")
     if scenario:
         body |= {"scenario_id": scenario, "version": version or None}
-    made = await replay.create(page.ask, call_id, forms.validated(NewReplay, body, page.language))
+    made = await replay.hear_again(page.ask, call_id, forms.validated(NewReplay, body, page.language))
     return page.go(f"/calls/{call_id}?replay={made.id}#replay", N_("The call is being heard again."))
