@@ -30,6 +30,7 @@ ECHOES = tuple(Echo(db, ms) for db in (-20, -26, -32, -40) for ms in (20, 120, 2
 SAMPLE = 54
 PROMPTS = 100
 AFTER_PROMPT_MS = 400
+QUICK_S = 5.0  # of a prompt
 T = TypeVar("T")
 
 
@@ -98,9 +99,9 @@ def _quick(built: Built, seed: int) -> Iterator[Row]:
         yield _menu(few, texts.COMMANDS["ru"], "ru", way, seed, built)
     yield _digits(built.digits["ru"], "ru", seed)
     yield _paused(built.paused["ru"], "ru", seed)
-    yield _prompt(built, "ru", CLEAN, None, seed, 2)
-    yield _prompt(built, "ru", CLEAN, ECHO, seed, 2)
-    yield _interruption(built, sample(built.commands["ru"], 6, f"{seed} i"), CLEAN, None, seed)
+    yield _prompt(built, "ru", CLEAN, None, seed, 2, most_s=QUICK_S)
+    yield _prompt(built, "ru", CLEAN, ECHO, seed, 2, most_s=QUICK_S)
+    yield _interruption(built, sample(built.commands["ru"], 6, f"{seed} i"), CLEAN, None, seed, within_s=QUICK_S / 2)
 
 
 def of_clips(clips: Sequence[Clip], babble: Built, seed: int, *, quick: bool = False) -> Plan:
@@ -175,14 +176,16 @@ def _prompts(built: Built, seed: int, count: int) -> Iterator[Row]:
     yield _prompt(built, "ru", CLEAN, ECHO, seed, count)
 
 
-def _prompt(built: Built, language: str, way: Way, echo: Echo | None, seed: int, count: int) -> Row:
-    """The robot speaks for ten seconds, and nobody else does."""
+def _prompt(
+    built: Built, language: str, way: Way, echo: Echo | None, seed: int, count: int, *, most_s: float = 60.0
+) -> Row:
+    """The robot speaks for ten seconds, and nobody else does; who calls hangs up after `most_s`."""
     name = echo.name if echo else way.name
 
     def trials() -> list[Trial]:
         say = texts.PROMPTS[language]
         scenario = talks.menu(language, texts.COMMANDS[language], say=say, timeout_s=1)
-        seconds = built.prompts[language].seconds + AFTER_PROMPT_MS / 1000
+        seconds = min(most_s, built.prompts[language].seconds + AFTER_PROMPT_MS / 1000)
         return [
             Trial("", None, Order(surroundings(way, seconds, f"{seed} {n}", built.babble), scenario, language, echo))
             for n in range(count)
@@ -198,15 +201,19 @@ def _interruptions(built: Built, seed: int, full: int, some: int) -> Iterator[Ro
     yield _interruption(built, sample(said, some, f"{seed} i"), Way(noise="street", snr_db=20), None, seed)
 
 
-def _interruption(built: Built, clips: Sequence[Clip], way: Way, echo: Echo | None, seed: int) -> Row:
-    """Somebody says a command while the robot speaks, from 1 to 8 s after it has begun."""
+def _interruption(
+    built: Built, clips: Sequence[Clip], way: Way, echo: Echo | None, seed: int, *, within_s: float = 8.0
+) -> Row:
+    """Somebody says a command while the robot speaks, from 1 s after it has begun."""
     name = f"{way.name}, {echo.name}" if echo else way.name
 
     def trials() -> list[Trial]:
         scenario = talks.menu("ru", texts.COMMANDS["ru"], say=texts.PROMPTS["ru"])
         made = []
         for number, clip in enumerate(clips):
-            lead_ms = FRAME_MS * random.Random(f"{seed} when {number}").randrange(50, 400)
+            lead_ms = FRAME_MS * random.Random(f"{seed} when {number}").randrange(
+                50, round(within_s * 1000) // FRAME_MS
+            )
             pcm, when = _carried(clip, way, f"{seed} barge {number}", built, lead_ms)
             made.append(Trial(clip.label, when, Order(padded(pcm), scenario, "ru", echo)))
         return made

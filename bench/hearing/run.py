@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from asr import vad
-from bench.figures import Figure
+from bench.figures import Figure, percentile
 from bench.hearing import score
 from bench.hearing.calls import Exchange, Ready
 from bench.hearing.channel import CLEAN
@@ -56,17 +56,16 @@ async def measure(speech: Speech, data_dir: Path, name: str, plan: Plan, told: T
     if name:
         speech = speech.model_copy(update={"recognizer": name})
     async with AsyncExitStack() as stack:
-        before = set(children(os.getpid()))
+        others = frozenset(children(os.getpid()))
         ears = await stack.enter_async_context(open_ears(speech, data_dir))
-        workers = sorted(set(children(os.getpid())) - before)
         voiced = await stack.enter_async_context(vad.open(_vad(speech), data_dir=data_dir))
         load = ears.default.load()
         exchange = Exchange(Ready(voiced, ears.of, plan.sounds, turns(speech)), max(2, min(MOST_LINES, load.capacity)))
         result = Result(name or ears.choice.name, ears.choice.why, ears.choice.demonstration)
-        stage = Stage(exchange, ears, workers, result, told)
+        stage = Stage(exchange, ears, others, result, told)
         for batch in plan.batches():
             await stage.play(batch)
-        _used(result, ears, exchange)
+        _used(result, ears)
         return result
 
 
@@ -80,20 +79,21 @@ def _vad(speech: Speech) -> vad.Settings:
 class Stage:
     """Plays batches of rows: what a batch cost is told of each of its rows, and so is only exact of a batch of one."""
 
-    def __init__(self, exchange: Exchange, ears: Ears, workers: Sequence[int], result: Result, told: Told) -> None:
+    def __init__(self, exchange: Exchange, ears: Ears, others: frozenset[int], result: Result, told: Told) -> None:
         self._exchange = exchange
         self._ears = ears
-        self._workers = workers
+        self._others = others  # processes that are no recogniser's
         self._result = result
         self._told = told
 
     async def play(self, rows: Sequence[Row]) -> None:
         trials = [await asyncio.to_thread(row.trials) for row in rows]
         orders = [trial.order for part in trials for trial in part]
+        self._exchange.late_ms.clear()
         ours, theirs, refused = time.process_time(), self._workers_s(), self._ears.default.load().overloaded
         came = await self._exchange.make(orders, self._counter(rows, len(orders)))
         cost = {
-            "recogniser_s": self._workers_s() - theirs,
+            "recogniser_s": sum(now - theirs.get(pid, 0.0) for pid, now in self._workers_s().items()),
             "engine_s": time.process_time() - ours,
             "overloaded": self._ears.default.load().overloaded - refused,
             "calls_s": sum(len(order.pcm) for order in orders) / FRAME_BYTES * FRAME_MS / 1000,
@@ -104,8 +104,9 @@ class Stage:
             tried = [score.Tried(trial.wanted, trial.span, one) for trial, one in zip(part, own, strict=True)]
             self._keep(row, tried, cost)
 
-    def _workers_s(self) -> float:
-        return sum(map(cpu_s, self._workers))
+    def _workers_s(self) -> dict[int, float]:
+        """CPU seconds of each recogniser process that lives; what one that has died had used is not known any more."""
+        return {pid: cpu_s(pid) for pid in children(os.getpid()) if pid not in self._others}
 
     def _counter(self, rows: Sequence[Row], of: int) -> Callable[[], None]:
         name = rows[0].name if len(rows) == 1 else ""
@@ -127,6 +128,7 @@ class Stage:
             "recogniser_cpu_per_speech_s": _per(cost["recogniser_s"], cost["speech_s"]),
             "engine_cpu_per_call_s": _per(cost["engine_s"], cost["calls_s"]),
             "overloaded": round(cost["overloaded"]),
+            "clock_late_p99_ms": round(percentile(self._exchange.late_ms or [0.0], 0.99), 1),
             "troubles": sum(bool(one.came.trouble) for one in tried),
         }  # fmt: skip
         if row.kind == "commands":
@@ -155,17 +157,16 @@ def _per(cost_s: float, of_s: float) -> float | None:
     return round(cost_s / of_s, 4) if of_s > 0 else None
 
 
-def _used(result: Result, ears: Ears, exchange: Exchange) -> None:
+def _used(result: Result, ears: Ears) -> None:
     load = ears.default.load()
     speech_s = sum(row["speech_s"] for row in result.rows)
     cpu = sum((row["recogniser_cpu_per_speech_s"] or 0) * row["speech_s"] for row in result.rows)
-    late = exchange.late_ms or [0.0]
     result.used = {
         "recogniser_cpu_per_speech_s": _per(cpu, speech_s),
         "workers": load.workers,
         "workers_memory_mb": round(load.memory_bytes / 2**20, 1),
         "restarts": load.restarts,
-        "clock_late_p99_ms": round(sorted(late)[int(len(late) * 0.99)], 1),
+        "clock_late_p99_ms": max((row["clock_late_p99_ms"] for row in result.rows), default=0.0),
     }
 
 
@@ -219,5 +220,5 @@ def figures(result: Result, prefix: str = "", *, judged: bool = True) -> list[Fi
         figure(f"last word → first sound of the answer, {name}, p95", spread.get("x_p95_ms"), "ms", p95)
     figure("recogniser CPU for a second of speech", result.used.get("recogniser_cpu_per_speech_s"), "s")
     figure("memory of the recogniser's workers", result.used.get("workers_memory_mb"), "MB")
-    figure("measuring clock late, p99", result.used.get("clock_late_p99_ms"), "ms")
+    figure("measuring clock late, p99 of the worst row", result.used.get("clock_late_p99_ms"), "ms")
     return found

@@ -31,6 +31,7 @@ class BargeIn:
     alike: float = 0.5  # correlation with what was played, from which it is an echo
     alike_faint: float = 0.35  # the same for what is `faint_db` fainter: a room or a headset smears it
     faint_db: float = -16.0
+    faintest_dbfs: float = -58.0  # what is not even so loud is the line, in which an echo has just faded
 
 
 USUAL = BargeIn()
@@ -55,7 +56,9 @@ class Playback:
     def echoes(self, heard: bytes, frame: int) -> bool:
         """Is `heard`, whole frames up to and with `frame`, what was played, coming back?"""
         played = self.heard_by(frame, len(heard) // (2 * FRAME))
-        return played is not None and is_echo(heard, played, self._rules)
+        if played is None:
+            return False
+        return _level_dbfs(heard) < self._rules.faintest_dbfs or is_echo(heard, played, self._rules)
 
     def _cut(self, first: int, last: int) -> bytes:
         """Of `_before` and `_pcm`, one behind the other, by samples; no more is copied than is asked for."""
@@ -73,6 +76,11 @@ class Playback:
         part = np.frombuffer(self._cut(first, at + EARLIEST * FRAME), PCM)
         wave[max(0, -first) : max(0, -first) + part.size] = part
         return wave
+
+
+def _level_dbfs(heard: bytes) -> float:
+    sound = np.frombuffer(heard, PCM).astype(np.float32)
+    return 10 * float(np.log10(max(1e-3, float(sound @ sound) / max(1, sound.size)))) - 90.3
 
 
 def is_echo(heard: bytes, played: Wave, rules: BargeIn = USUAL) -> bool:

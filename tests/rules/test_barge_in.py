@@ -153,3 +153,11 @@ def test_an_onset_is_judged_in_less_than_the_time_of_a_frame() -> None:
         playback.echoes(heard, 100)
         spent.append(time.thread_time() - began)
     assert min(spent) < 0.003
+
+
+@pytest.mark.parametrize(("dbfs", "nobody"), [(-62.0, True), (-54.0, False)])
+def test_what_is_no_louder_than_a_line_interrupts_no_prompt(dbfs: float, nobody: bool) -> None:
+    """What follows a faint echo is noise, which is no copy of the prompt: that alone would make it a person."""
+    heard = line(np.random.default_rng(1).standard_normal(FRAME * WINDOW) * 10 ** (dbfs / 20))
+    assert playing(talker(1)).echoes(heard, 50) is nobody
+    assert not Playback().echoes(heard, 50)  # nothing is played: nothing comes back
