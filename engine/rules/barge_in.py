@@ -54,7 +54,7 @@ class Playback:
         self._pcm, self._began = pcm, frame
 
     def echoes(self, heard: bytes, frame: int) -> bool:
-        """Is `heard`, whole frames up to and with `frame`, what was played, coming back?"""
+        """Is `heard`, whole frames up to and with `frame`, what was played, coming back, or the line after it?"""
         played = self.heard_by(frame, len(heard) // (2 * FRAME))
         if played is None:
             return False

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine import audio
-from engine.rules.barge_in import FRAME, BargeIn, Playback, is_tone
+from engine.rules.barge_in import FRAME, BargeIn, Playback, is_echo, is_tone
 
 RATE = 8000
 WINDOW = 8  # frames that an onset is judged by
@@ -122,7 +122,9 @@ def test_what_is_as_loud_as_the_prompt_is_no_echo_of_it() -> None:
 
 
 def test_silence_is_no_echo() -> None:
-    assert not playing(talker(1)).echoes(bytes(WINDOW * 2 * FRAME), 50)
+    played = playing(talker(1)).heard_by(50, WINDOW)
+    assert played is not None
+    assert not is_echo(bytes(WINDOW * 2 * FRAME), played)
 
 
 @pytest.mark.parametrize("hertz", [400, 425, 440, 950, 1400, 2000])
