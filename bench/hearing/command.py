@@ -30,7 +30,7 @@ HOW = (
     "the first sound of the answer as the engine sends it. Machine or person: 400 each of people, machines, beeps and "
     "clips without one."
 )
-QUICK_GREETINGS, GREETINGS = 8, 400
+QUICK_GREETINGS, GREETINGS = 4, 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ ECHOES = tuple(Echo(db, ms) for db in (-20, -26, -32, -40) for ms in (20, 120, 2
 SAMPLE = 54
 PROMPTS = 100
 AFTER_PROMPT_MS = 400
-QUICK_S = 5.0  # of a prompt
+QUICK_S = 4.0  # of a prompt
 T = TypeVar("T")
 
 
