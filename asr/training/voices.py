@@ -44,7 +44,6 @@ class Speaker:
         self._espeak = Espeak()
         self._pcm = bytearray()
         self._callback = _Callback(self._take)
-        self._espeak.lib.espeak_SetSynthCallback(self._callback)
         self._espeak.lib.espeak_Synth.argtypes = [
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
             *(ctypes.c_void_p, ctypes.c_void_p),
@@ -61,6 +60,7 @@ class Speaker:
         """8 kHz, trimmed of the silence around it, its peak at 0.5. The same in every process that says the same things
         in the same order: a voice goes on where the last one ended."""
         espeak = self._espeak
+        espeak.lib.espeak_SetSynthCallback(self._callback)  # the library has one for all: not that of who is gone
         espeak.use(voice)
         for parameter, value in ((RATE_PARAMETER, rate), (PITCH_PARAMETER, pitch), (RANGE_PARAMETER, spread)):
             espeak.lib.espeak_SetParameter(parameter, value, 0)
