@@ -26,7 +26,12 @@ demo: setup
 
 test:
 	@$(PYTHON) engine/bootstrap.py test
+ifeq ($(ARGS),)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not live"
+	@$(BIN)/python -m pytest -m live
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 check:
 	@$(PYTHON) engine/bootstrap.py check

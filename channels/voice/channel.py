@@ -55,11 +55,10 @@ class TelephoneChannel:
         self.ami = Ami(ami.host, ami.port, ami.username, secret, self._turned)
         self.ticker = Ticker()
         self._trunks = frozenset(settings.trunks)
-        self._recordings = settings.data_dir / "asterisk" / "recordings"
         self._whispers = settings.data_dir / "asterisk" / "whispers"
         self._answered = settings.data_dir / "asterisk" / "answered"  # a file for each call that was, until it is left
         self._on_state = on_state
-        self._files = Files()
+        self._files = Files(settings.data_dir / "asterisk" / "recordings")
         self._early = EarlyMedia(settings.asterisk.media)
         self._lines: dict[str, TelephoneLine] = {}
         self._by_uuid: dict[str, TelephoneLine] = {}
@@ -212,8 +211,7 @@ class TelephoneChannel:
 
     def _register(self, uniqueid: str, record: bool, progress: Progress) -> TelephoneLine:
         id = id_of(uniqueid)
-        recorder = Recorder(self._files, str(self._recordings / id)) if record else None
-        line = TelephoneLine(self, uniqueid, recorder, progress)
+        line = TelephoneLine(self, uniqueid, Recorder(self._files, id) if record else None, progress)
         self._lines[id] = line
         self._by_uuid[media_id(id).replace("-", "")] = line
         self.ami.listen(uniqueid, line.heard)

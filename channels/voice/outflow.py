@@ -13,6 +13,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Protocol
 
 from channels.voice.inflow import FRAME_S
@@ -27,6 +28,7 @@ FILL_S = (
 )
 FILL_AGAIN_S = 0.5  # networks, and hears that the line is dead
 _SILENCE = bytes(BYTES_S // 2)  # half a second
+_MARKS = count(1)
 
 
 class Link(Protocol):
@@ -64,7 +66,6 @@ class Outflow:
         self._until = 0.0  # when all that was sent will have been played
         self._filled = 0.0  # when the silence behind it will have been played; 0: there is none
         self._generation = 0  # counts flushes: who waits for what an older one held waits no more
-        self._marks = 0
         self._mark: tuple[str, float] | None = None  # the one that is waited for, and until when
         self._wants_mark = False
         self._settled = True  # nothing written is still to be played
@@ -166,8 +167,7 @@ class Outflow:
         if self._settled:
             return NEVER
         if self._mark is None and self._wants_mark:
-            self._marks += 1
-            self._mark = (f"m{self._marks}", self._until + MARK_LATE_S)
+            self._mark = (f"m{next(_MARKS)}", self._until + MARK_LATE_S)
             link.mark(self._mark[0])
         if self._mark is None:
             return NEVER

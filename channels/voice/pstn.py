@@ -27,19 +27,27 @@ from engine.errors import ConfigError
 SUBSCRIBERS = MappingProxyType({
     "yes": "01", "no": "02", "key": "03", "interrupts": "04", "silent": "05", "other": "06", "busy": "07",
     "no_answer": "08", "absent": "09", "hangs_up": "10", "wants_operator": "11", "wants_busy_operator": "12",
-    "congestion": "13", "rejects": "14", "rings_long": "15", "announced": "16", "voicemail": "17", "operator": "91",
-    "busy_operator": "92",
+    "congestion": "13", "rejects": "14", "rings_long": "15", "announced": "16", "voicemail": "17", "screening": "18",
+    "street": "19", "announced_busy": "20", "announced_absent": "21", "operator": "91", "busy_operator": "92",
 })  # fmt: skip
 # What each of the sound files (NAME.wav, mono, 16 bit, 8 kHz) says.
 SOUNDS = MappingProxyType({
     "yes": "да", "no": "нет", "other": "у меня сегодня болит голова", "operator": "оператор",
     "hello": "здравствуйте, слушаю вас",
     "unavailable": "аппарат абонента выключен или находится вне зоны действия сети",
+    "misdialled": "неправильно набран номер",
     "voicemail": "здравствуйте, вы позвонили Нине, я не могу ответить, оставьте сообщение после сигнала",
-    "special": "", "beep": "",  # tones: TONES
+    "screening": "вас приветствует ассистент скажите кто звонит и зачем", "picks_up": "алло",
+    "street": "", "street_pause": "", "street_yes": "да",  # in noise: STREET
+    "special": "", "beep": "", "busy_tone": "",  # tones: TONES
 })  # fmt: skip
-# Those of them that are no words: (Hz, seconds) one after another.
-TONES = MappingProxyType({"special": ((950, 0.33), (1400, 0.33), (1800, 0.33)), "beep": ((1000, 0.4),)})
+# Those of them with street noise: its seconds, of what is said the noise before and after.
+STREET = MappingProxyType({"street": 20.0, "street_pause": 1.5, "street_yes": 0.4})
+# Those of them that are no words: (Hz, seconds) one after another; 0 Hz is silence.
+TONES = MappingProxyType({
+    "special": ((950, 0.33), (1400, 0.33), (1800, 0.33)), "beep": ((1000, 0.4),),
+    "busy_tone": ((425, 0.35), (0, 0.35)) * 4,
+})  # fmt: skip
 
 _MODULES = (*SIP, "app_talkdetect", "app_waitforsilence", "app_senddtmf", "app_exec", "func_dialplan", "pbx_spool")
 _TEMPLATES = {

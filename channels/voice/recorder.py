@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from queue import SimpleQueue
 
 from engine.audio import wav_header
@@ -42,7 +43,8 @@ class Side:
 class Files:
     """Writes all recordings in one thread. Nothing here blocks or raises; a file that cannot be written ends there."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._queue: SimpleQueue[tuple[Side, int, bytes, asyncio.Future[None] | None] | None] = SimpleQueue()
         self._waiting = 0  # bytes, about
         self._loop = asyncio.get_running_loop()
@@ -118,11 +120,11 @@ def _settle(done: asyncio.Future[None]) -> None:
 class Recorder:
     """One call. Times are the loop's, in seconds; the recording begins with the first media link."""
 
-    def __init__(self, files: Files, base: str) -> None:
-        self.base = base
+    def __init__(self, files: Files, call: str) -> None:
+        self._base = files.folder / call
         self._files = files
-        self._in = Side(f"{base}-in.wav")
-        self._out = Side(f"{base}-out.wav")
+        self._in = Side(f"{self._base}-in.wav")
+        self._out = Side(f"{self._base}-out.wav")
         self._frames: list[bytes] = []
         self._at = 0  # where the first of them belongs
         self._began: float | None = None
@@ -155,7 +157,7 @@ class Recorder:
 
     def beside(self, now: float) -> str:
         """What Asterisk is to call its own files of what follows."""
-        return f"{self.base}+{self._place(now) * 1000 // BYTES_S}"
+        return f"{self._base}+{self._place(now) * 1000 // BYTES_S}"
 
     async def close(self) -> None:
         """Both files are whole then, unless the disk is too slow or too full."""

@@ -23,8 +23,8 @@ SECOND = 2 * RATE
 
 @asynccontextmanager
 async def recorder(tmp_path: Path) -> AsyncGenerator[Recorder]:
-    async with Files().running() as files:
-        yield Recorder(files, str(tmp_path / "dz-1"))
+    async with Files(tmp_path).running() as files:
+        yield Recorder(files, "dz-1")
 
 
 def tone(frames: int, level: int = 1) -> bytes:
