@@ -13,60 +13,8 @@ from typing import Any
 from bench.figures import Figure
 from bench.hearing import plots
 from bench.hearing.run import Result
+from bench.hearing.words import WORDS, said
 
-WORDS = {
-    "ru": {
-        "title": "Как робот слышит",
-        "lead": "Каждая запись — целый звонок через настоящее ухо робота: детектор речи, конец фразы, "
-        "распознаватель, сценарий.",
-        "synthetic": "Речь здесь синтетическая: цифры сравнивают распознаватели и версии между собой и ничего не "
-        "обещают о живых людях.",
-        "own": "Измерено на своих записях.",
-        "demo": "Это демонстрационная модель: людей она не распознаёт.",
-        "asked": "Что спрошено",
-        "figure": "Показатель", "measured": "измерено", "target": "нужно", "pass": "да", "miss": "НЕТ",
-        "commands": "Команды по условиям", "right": "верно", "wrong": "принята за другую",
-        "accepted": "чужая фраза принята",
-        "missed": "не понята",
-        "turns": "Очередь реплик", "interrupted": "прервана никем", "noticed": "перебивание замечено вовремя",
-        "cut": "фраза с паузой разорвана", "unheard": "фраза не услышана",
-        "delay": "От последнего слова до первого звука ответа", "partial": "решил промежуточный",
-        "final": "решил конец фразы",
-        "amd": "Кто ответил: человек или машина", "amd_how": "по строкам — кто был, по столбцам — за кого принят",
-        "with_partials": "со словами", "without_partials": "без слов", "own_greetings": "свои записи приветствий",
-        "confusions": "Чаще всего путает", "all": "Все строки", "row": "строка", "calls": "звонков",
-        "cpu": "процессор на секунду речи, с", "machine": "Машина", "memory": "память процессов распознавателя, МБ",
-        "person": "человек", "machine_kind": "автоответчик", "screening": "помощник", "announcement": "объявление",
-        "fax": "факс", "unknown": "не решено", "prompt": "речь робота", "interruption": "перебивание",
-        "digits": "числа", "paused": "фразы с паузой", "command_row": "команды",
-    },
-    "en": {
-        "title": "How well the robot hears",
-        "lead": "Each clip is a whole call through the robot's real ear: voice detection, endpointing, recogniser, "
-        "scenario.",
-        "synthetic": "The speech is synthetic: the figures compare recognisers and versions with each other and "
-        "promise nothing about people.",
-        "own": "Measured on recordings of one's own.",
-        "demo": "This is the demonstration model: it does not recognise people.",
-        "asked": "What is asked",
-        "figure": "Figure", "measured": "measured", "target": "asked", "pass": "pass", "miss": "MISS",
-        "commands": "Commands by condition", "right": "right", "wrong": "taken for another",
-        "accepted": "foreign accepted",
-        "missed": "not understood",
-        "turns": "Turn-taking", "interrupted": "interrupted by nobody", "noticed": "interruption noticed in time",
-        "cut": "phrase with a pause cut off", "unheard": "phrase not heard",
-        "delay": "From the last word to the first sound of the answer", "partial": "a partial decides",
-        "final": "the end of speech decides",
-        "amd": "Who answered: person or machine", "amd_how": "rows: who it was; columns: who it was taken for",
-        "with_partials": "with words", "without_partials": "without words", "own_greetings": "greetings of one's own",
-        "confusions": "Most often confused", "all": "All rows", "row": "row", "calls": "calls",
-        "cpu": "CPU for a second of speech, s", "machine": "Machine",
-        "memory": "memory of the recogniser's workers, MB",
-        "person": "person", "machine_kind": "machine", "screening": "assistant", "announcement": "announcement",
-        "fax": "fax", "unknown": "undecided", "prompt": "robot speaks", "interruption": "interruption",
-        "digits": "numbers", "paused": "phrases with a pause", "command_row": "commands",
-    },
-}  # fmt: skip
 STYLE = """
 :root{color-scheme:light dark;--c0:#1a7f4b;--c1:#c0392b;--c2:#b7791f;--c3:#2b6cb0;--grid:#8884}
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:0 auto;padding:1rem}
@@ -74,7 +22,7 @@ h1{line-height:1.2}h2{margin-top:2.2rem}table{border-collapse:collapse;width:100
 td,th{padding:.3rem .6rem;border-bottom:1px solid var(--grid);text-align:left;font-weight:400}
 thead th{font-weight:600}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .pass{color:var(--c0)}.miss{color:var(--c1);font-weight:600}.note{opacity:.75}
-svg{width:100%;height:auto;font:12px system-ui,sans-serif;fill:currentColor}
+svg{width:100%;min-width:44rem;height:auto;font:12px system-ui,sans-serif;fill:currentColor}
 .c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}
 .l0,.l1,.l2,.l3{fill:none;stroke-width:2}.l0{stroke:var(--c0)}.l1{stroke:var(--c1)}.l2{stroke:var(--c2)}
 .l3{stroke:var(--c3)}.grid{stroke:var(--grid)}.mark{stroke:var(--c1);stroke-dasharray:4 4}
@@ -97,12 +45,12 @@ def html(
     parts = [f"<h1>{say['title']}</h1>", f"<p>{say['lead']} {say['own'] if own else say['synthetic']}</p>"]
     parts.append(f"<p class='note'>{_machine(about or {}, say)}</p>")
     asked = [figure for figure in figures if figure.passes is not None]
-    parts.append(_figures(asked, say, say["asked"]) if asked else "")
+    parts.append(_figures(asked, say, say["asked"], language) if asked else "")
     for result in results:
-        parts += _result(result, say)
+        parts += _result(result, say, language)
     if amd:
         parts += _amd(amd, say)
-    parts.append(_figures([figure for figure in figures if figure.passes is None], say, say["all"]))
+    parts.append(_figures([figure for figure in figures if figure.passes is None], say, say["all"], language))
     return (
         f"<!doctype html><html lang='{escape(language)}'><head><meta charset='utf-8'>"
         f"<meta name='viewport' content='width=device-width, initial-scale=1'><title>{say['title']}</title>"
@@ -115,7 +63,7 @@ def _machine(about: Mapping[str, Any], say: Mapping[str, str]) -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {say['machine']}: {escape(told)}"
 
 
-def _figures(figures: Sequence[Figure], say: Mapping[str, str], title: str) -> str:
+def _figures(figures: Sequence[Figure], say: Mapping[str, str], title: str, language: str) -> str:
     rows = []
     for figure in figures:
         verdict = {
@@ -124,7 +72,8 @@ def _figures(figures: Sequence[Figure], say: Mapping[str, str], title: str) -> s
             False: f"<td class='miss'>{say['miss']}</td>",
         }
         rows.append(
-            f"<tr><td>{escape(figure.name)}</td><td class='n'>{figure.value:g} {escape(figure.unit)}</td>"
+            f"<tr><td>{escape(said(figure.name, language))}</td>"
+            f"<td class='n'>{figure.value:g} {escape(said(figure.unit, language))}</td>"
             f"<td class='n'>{escape(figure.target)}</td>{verdict[figure.passes]}</tr>"
         )
     head = f"<th>{say['figure']}</th><th>{say['measured']}</th><th>{say['target']}</th><th></th>"
@@ -132,24 +81,32 @@ def _figures(figures: Sequence[Figure], say: Mapping[str, str], title: str) -> s
     return f"<h2>{title}</h2><div class='wide'><table>{body}</table></div>"
 
 
-def _result(result: Result, say: Mapping[str, str]) -> list[str]:
+def _result(result: Result, say: Mapping[str, str], language: str) -> list[str]:
     parts = [f"<h2>{escape(result.recognizer)}</h2>", f"<p class='note'>{escape(result.why)}. "]
     parts.append(f"{say['demo'] if result.demonstration else ''}</p>")
     used = result.used
     cpu, memory = used.get("recogniser_cpu_per_speech_s"), used.get("workers_memory_mb")
     parts.append(f"<p>{say['cpu']}: {cpu}; {say['memory']}: {memory}</p>")
     rows = [row for row in result.rows if row["kind"] == "commands"]
-    shown = [(f"{row['language']}, {row['condition']}", (row["right"], row["wrong"], row["accepted"])) for row in rows]
+    shown = [
+        (f"{row['language']}, {said(row['condition'], language)}", (row["right"], row["wrong"], row["accepted"]))
+        for row in rows
+    ]
+    legend = (say["right"], say["wrong"], say["accepted"])
     if shown:
-        parts.append(f"<h3>{say['commands']}</h3>{plots.bars(shown, (say['right'], say['wrong'], say['accepted']))}")
+        parts.append(f"<h3>{say['commands']}</h3>{_wide(plots.bars(shown, legend))}")
         parts.append(_confusions(rows[0], say))
-    turns = _turns(result, say)
+    turns = _turns(result, say, language)
     if turns:
-        parts.append(f"<h3>{say['turns']}</h3>{plots.bars(turns, ())}")
+        parts.append(f"<h3>{say['turns']}</h3>{_wide(plots.bars(turns, ()))}")
     curves = plots.curves({say["partial"]: result.partial_ms, say["final"]: result.final_ms}, marks=(350, 900))
     if curves:
-        parts.append(f"<h3>{say['delay']}</h3>{curves}")
+        parts.append(f"<h3>{say['delay']}</h3>{_wide(curves)}")
     return parts
+
+
+def _wide(plot: str) -> str:
+    return f"<div class='wide'>{plot}</div>"
 
 
 def _confusions(row: Mapping[str, Any], say: Mapping[str, str]) -> str:
@@ -157,15 +114,15 @@ def _confusions(row: Mapping[str, Any], say: Mapping[str, str]) -> str:
     return f"<h4>{say['confusions']}</h4><ul>{told}</ul>" if told else ""
 
 
-def _turns(result: Result, say: Mapping[str, str]) -> list[tuple[str, Sequence[float]]]:
+def _turns(result: Result, say: Mapping[str, str], language: str) -> list[tuple[str, Sequence[float]]]:
     found: list[tuple[str, Sequence[float]]] = []
     for row in result.rows:
         if row["kind"] == "paused":
             found += [(say["cut"], (row["cut_off"],)), (say["unheard"], (row["unheard"],))]
         elif row["kind"] == "prompt":
-            found.append((f"{say['interrupted']}: {row['condition']}", (row["interrupted"],)))
+            found.append((f"{say['interrupted']}: {said(row['condition'], language)}", (row["interrupted"],)))
         elif row["kind"] == "interruption":
-            found.append((f"{say['noticed']}: {row['condition']}", (row["noticed_in_time"],)))
+            found.append((f"{say['noticed']}: {said(row['condition'], language)}", (row["noticed_in_time"],)))
     return found
 
 

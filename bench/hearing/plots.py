@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-ROW, LABEL, WIDTH = 22, 250, 760
+ROW, LABEL, WIDTH = 22, 360, 860
 COLOURS = 4  # .c0 to .c3
 
 

@@ -28,7 +28,7 @@ from engine.model import FRAME_BYTES, FRAME_MS
 from engine.turns import turns
 from scenarios.digits import digits
 
-MOST_LINES = 32
+MOST_LINES = 20
 IN_TIME_MS = 250
 Told = Callable[[str, int, int], None]  # (row, calls done, calls in all)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from bench.figures import Figure
-from bench.hearing import page, plan, plots, studio
+from bench.hearing import page, plan, plots, run, studio
 from bench.hearing.channel import CLEAN, CODECS, NOISES, Way, around, coded, lossy, murmur, surroundings, through
 from bench.hearing.run import Result
+from bench.hearing.words import WORDS, said
 from engine import audio
 from engine.model import FRAME_BYTES, RATE
 
@@ -128,12 +130,25 @@ def test_the_page_is_whole_and_says_what_it_was_given_as_text(language: str) -> 
     parser.close()
     assert parser.open == []
     assert evil in parser.text and "<alaw>" in " ".join(parser.text)
-    assert page.WORDS[language]["miss"] in parser.text
+    assert WORDS[language]["miss"] in parser.text
     assert "http://" not in told.replace('xmlns="http://www.w3.org/2000/svg"', "") and "https://" not in told
 
 
 def test_both_languages_of_the_page_say_the_same_things() -> None:
-    assert page.WORDS["ru"].keys() == page.WORDS["en"].keys()
+    assert WORDS["ru"].keys() == WORDS["en"].keys()
+
+
+def test_every_figure_has_a_russian_name() -> None:
+    """Whatever is left in English letters is a name: of a codec, a language, a rule, a recogniser."""
+    known = {"ru", "en", "alaw", "ulaw", "gsm", "opus", "vosk", "AMD", "p"}
+    row = {"language": "ru", "full": True, "noticed_p95_ms": 5.0}
+    rows = [*result("vosk").rows, {**row, "kind": "digits", "condition": "alaw", "numbers_right": 1.0}]
+    conditions = [way.name for way in (*plan.ONE_AT_A_TIME, plan.PINK)] + [plan.ECHO.name, "alaw, music 10 dB"]
+    names = [figure.name for figure in run.figures(Result("vosk", "", True, rows, [1.0], [2.0]))]
+    names = [name.replace("<alaw>", "alaw") for name in names]
+    for name in [*names, *conditions]:
+        assert set(re.findall("[A-Za-z]+", said(name, "ru"))) <= known, name
+        assert said(name, "en") == name
 
 
 def test_curves_of_nothing_are_nothing() -> None:
