@@ -41,6 +41,7 @@ class VoskRecognizer:
         self._pool = pool
         self.model = model
         self.demonstration = is_demo(model)
+        self.any_phrase = (model / "lexicon.json").is_file()  # it hears what it is told to expect, whatever that is
 
     def listen(self, *, language: str = "ru", phrases: Sequence[str] = ()) -> PoolHearing:
         return self._pool.listen(language=language, phrases=phrases)

@@ -104,7 +104,7 @@ def _running(words: _Words) -> None:
     demo.add_argument(
         "--once", action="store_true", help="end by itself; exit 0 only if every call ended as it was played"
     )
-    demo.add_argument("--calls", type=_count(1, 10_000), default=14, metavar="N", help="how many subscribers (14)")
+    demo.add_argument("--calls", type=_count(1, 10_000), default=16, metavar="N", help="how many subscribers (16)")
     demo.add_argument("--port", type=_count(0, 65535), default=None, help="of the panel (8080, or a free one)")
     check = words.add("check", "check:check", "tell what works and what does not, with the mend")
     check.add_argument("--json", action="store_true", help="for machines")

@@ -26,12 +26,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from channels.voice import install, pstn
 from channels.voice.install import Asterisk
 from engine import app, logs
-from engine.audio import to_wav, tone
 from engine.config import Settings
 from engine.demo_table import Board
+from engine.demo_voices import voices
 from engine.loopback import HOST, free_ports
-from engine.model import Sound
-from tts import espeak
 from web.auth import hash_password, new_token
 
 NUMBER = "+74950000001"
@@ -41,13 +39,10 @@ FOLDER = Path("var/demo").absolute()
 LIBRARY = Path(__file__).resolve().parent.parent / "scenarios" / "library"
 MOST_S = 900.0
 PER_HOUR = 3600
-# The subscribers' voices: not the robot's.
-VOICES = {
-    "yes": "ru+f2", "no": "ru+m3", "other": "ru+m2", "operator": "ru+f1", "hello": "ru+f3", "unavailable": "ru+f5",
-    "voicemail": "ru+f4",
-}  # fmt: skip
 # What voicemail is told after its beep.
 MESSAGE = "Здравствуйте! Это робот Дозвон. Перезвоните нам, пожалуйста."
+# What an assistant is told that asks who calls.
+PURPOSE = "Это робот Дозвон. Звоню рассказать о предложении."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +68,20 @@ SUBSCRIBERS = (
     Subscriber("hangs_up", "Кирилл", "бросает трубку", {"status": "answered", "ended_by": "subscriber"}),
     Subscriber("wants_operator", "Лариса", "просит оператора", {"status": "answered", "result": "transferred"}),
     Subscriber("wants_busy_operator", "Макар", "оператор занят", {"status": "answered", "tag": "operator_busy"}),
-    Subscriber("announced", "Нина", "выключена: объявляют до ответа", {"status": "unreachable", "billed_s": 0}),
+    Subscriber("announced", "Нина", "объявили: выключена", {"status": "unreachable", "billed_s": 0}),
     Subscriber(
         "voicemail",
         "Олег",
-        "автоответчик: сообщение после сигнала",
+        "автоответчик",
         {"status": "answered", "result": "answering_machine", "said": MESSAGE},
     ),
+    Subscriber(
+        "screening",
+        "Полина",
+        "ассистент: кто это?",
+        {"status": "answered", "answered_by": ("screening", "machine")},  # as much as the model understands of it
+    ),
+    Subscriber("street", "Роман", "«да» в шуме улицы", {"status": "answered", "result": "goal"}),
 )
 
 
@@ -143,20 +145,6 @@ def _afresh(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "recordings", ignore_errors=True)
     (folder / "subscribers").mkdir(parents=True, exist_ok=True)
-
-
-async def voices(folder: Path) -> None:
-    """What the network's subscribers say, as sound files in this folder; those that are there are kept."""
-    wanted = {name: text for name, text in pstn.SOUNDS.items() if not (folder / f"{name}.wav").exists()}
-    if not wanted:
-        return
-    async with espeak.open(espeak.Settings(rate_wpm=140), data_dir=folder) as speaker:
-        for name, text in wanted.items():
-            if name in pstn.TONES:
-                sound = Sound(b"".join(tone(hz, seconds).pcm for hz, seconds in pstn.TONES[name]))
-            else:
-                sound = await speaker.render(text, voice=VOICES[name], language="ru")
-            (folder / f"{name}.wav").write_bytes(to_wav(sound))
 
 
 def _settings(folder: Path, port: int | None, found: Asterisk) -> Settings:
@@ -258,7 +246,7 @@ async def _prepare(api: Api, calls: int) -> int:
             "numbers": [NUMBER],
             "answer_timeout_s": 8,
             "retry": {"attempts": 0},
-            "amd": {"mode": "message", "text": MESSAGE},
+            "amd": {"mode": "message", "text": MESSAGE, "purpose": PURPOSE},
             "speed_per_hour": PER_HOUR * (1 if calls <= len(SUBSCRIBERS) else 5),
             "max_concurrent": 100,
         },
@@ -332,6 +320,8 @@ def judged(who: Subscriber, call: Mapping[str, Any] | None) -> str:
                 right = wanted in call["tags"]
             case "by":
                 right = wanted in {step.get("by") for step in call["steps"]}
+            case "answered_by":
+                right = any(verdict["kind"] in wanted for verdict in call["answered_by"])
             case "said":
                 right = any(line["who"] == "robot" and line["text"] == wanted for line in call["transcript"])
             case _:

@@ -55,6 +55,7 @@ class Board:
 
     def _table(self, last: str) -> Table:
         table = Table(title="Дозвон: демонстрация", expand=True)
-        for column in ("абонент", "что делает", "номер", "состояние", last):
+        for column in ("абонент", "что делает", "номер", "ход"):
             table.add_column(column, overflow="ellipsis", no_wrap=True)
+        table.add_column(last, overflow="ellipsis", no_wrap=True, ratio=1)  # what room there is
         return table

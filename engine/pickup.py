@@ -103,7 +103,7 @@ class Detector:
         self.resting = False
         self._voiced = vad.voiced
         self._recognizer = recognizer
-        self._expected = EXPECTED if getattr(recognizer, "demonstration", False) else ()  # it knows no other words
+        self._expected = EXPECTED if getattr(recognizer, "any_phrase", False) else ()  # it hears nothing else
         self._language = language
         self._told = told
         self._before: deque[bytes] = deque(maxlen=PREROLL)

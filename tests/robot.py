@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from channels.voice import pstn
 from engine.config import Settings, load
-from engine.demo import voices
+from engine.demo_voices import voices
 from engine.store import migrate, open_store
 from engine.store.tables import CampaignContact
 from tests.asterisk import LOOPBACK, free_ports, installed, laid_over, tones

@@ -12,6 +12,7 @@ import pytest
 
 from channels.voice import TelephoneChannel
 from channels.voice import open as open_channel
+from channels.voice.early import CAUSES
 from channels.voice.pstn import SUBSCRIBERS, TONES, Pstn
 from engine import audio
 from engine.errors import NotReached
@@ -66,14 +67,17 @@ async def rows(channel: TelephoneChannel) -> list[dict[str, str]]:
 
 
 @BOTH
-async def test_an_announcement_ends_the_attempt_with_its_status(tmp_path: Path, transport: str) -> None:
+@pytest.mark.parametrize(("who", "status"), [("announced", Status.UNREACHABLE), ("announced_busy", Status.BUSY)])
+async def test_an_announcement_ends_the_attempt_with_its_status(
+    tmp_path: Path, transport: str, who: str, status: Status
+) -> None:
     async with world(tmp_path, transport) as (channel, _):
         progress: list[str] = []
         began = asyncio.get_running_loop().time()
         with pytest.raises(NotReached) as caught:
-            async with channel.dial(order("announced"), progress.append, told):
+            async with channel.dial(order(who), progress.append, told):
                 pass
-        assert (caught.value.status, caught.value.cause) == (Status.UNREACHABLE, 20)
+        assert (caught.value.status, caught.value.cause) == (status, CAUSES[status])
         assert asyncio.get_running_loop().time() - began < 4.0  # the announcement itself lasts longer
         assert "answered" not in progress
         await gone(channel)
