@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from bench import memory
@@ -8,7 +9,8 @@ from bench.hearing.calls import Came
 from bench.hearing.corpus import Span
 from bench.hearing.run import Result, figures
 from bench.hearing.score import Tried
-from bench.talking import Talking
+from bench.talking import Talking, speech
+from engine import audio
 
 SPOKEN = Span(1000, 1500)
 
@@ -85,6 +87,16 @@ def test_the_first_group_of_calls_is_what_growth_is_counted_from() -> None:
     assert memory.growth([200.0, 205.0, 202.0]) == 2.5
     assert memory.growth([200.0, 190.0]) == -5.0
     assert [figure.passes for figure in memory.figures([200.0, 211.0], 0)][-2:] == [False, True]
+
+
+def test_subscribers_speak_as_much_as_is_said_of_them_and_not_at_once() -> None:
+    phrases = [audio.tone(300, seconds).pcm for seconds in (0.6, 1.1, 2.3)]
+    said = [audio.samples(audio.decode(speech(phrases, seed), "alaw")) for seed in (1, 2)]
+    for wave in said:
+        frames = np.abs(wave[: wave.size // 160 * 160]).reshape(-1, 160).max(axis=1)
+        assert (frames > 0.05).mean() == pytest.approx(0.3, abs=0.06)
+        assert frames.min() > 0  # comfort noise: a line is never without
+    assert not np.array_equal(said[0], said[1])
 
 
 def test_what_gives_way_first_is_named() -> None:
