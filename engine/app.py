@@ -13,7 +13,6 @@ import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from asr import _catalogue as models
@@ -21,7 +20,6 @@ from asr import vad
 from channels.voice import channel as telephone
 from channels.voice import install, render, supervise
 from channels.voice.registrations import Registrations
-from engine import lag
 from engine.attempt import Desk, Job, Salvaged
 from engine.call import Senses
 from engine.campaigns import Campaigns
@@ -32,6 +30,7 @@ from engine.ears import open_ears
 from engine.errands import open_web
 from engine.errors import ConfigError, DozvonError
 from engine.journal import LiveJournal
+from engine.lag import Pulse
 from engine.library import StoredMaterials, StoredScenarios
 from engine.ports import Vad
 from engine.prompts import Prompts
@@ -138,13 +137,14 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
         tariffs = _tariffs(settings)
         desk = Desk(line, talks.prepare, store.calls, trunks, journal, clock, stubborn, tariffs, keep, salvage)
         desk.overhear = talks.overhear
+        pulse = Pulse(journal.counters)
         campaigns = Campaigns(
             desk,
             store.queue,
             store.running,
             store.passwords,
             ring_s=settings.call_password.ring_s,
-            recogniser_full=ears.full,
+            full=lambda: "overloaded" if pulse.overloaded() else "recogniser_full" if ears.full() else "",
             render=talks.render,
         )
         chores = Chores(store, clock, campaigns.nudge)
@@ -156,7 +156,7 @@ async def running(settings: Settings, progress: Progress = lambda what, share: N
                 campaigns.run(),
                 kept_alive("inbound", router.run),
                 kept_alive("watch", watch.run),
-                kept_alive("lag", partial(lag.watch, journal.counters)),
+                kept_alive("lag", pulse.watch),
                 kept_alive("filling", chores.fill),
                 kept_alive("tidying", chores.tidy),
                 kept_alive("recordings", left_behind),

@@ -150,7 +150,7 @@ class Desk:
     live: dict[int, Attempt] = field(default_factory=dict)  # by call_id, until their end is written
     owned: set[int] = field(default_factory=set)  # rows of `calls` that this engine is going to end
     busy: Busy = field(default_factory=Busy)
-    recogniser_full: Callable[[], bool] = lambda: False
+    full: Callable[[], str] = str  # why there is no room for one more call, as a code of `rules.why`; empty: there is
     render: Render | None = None  # makes a campaign's fixed prompts ahead of its calls
     overhear: Callable[[Job], Early | None] = lambda job: None  # before the answer
     draining: bool = False

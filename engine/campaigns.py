@@ -48,13 +48,13 @@ class Campaigns:
         passwords: PasswordStore,
         *,
         ring_s: float = 6.0,
-        recogniser_full: Callable[[], bool] = lambda: False,
+        full: Callable[[], str] = str,
         render: Render | None = None,
     ) -> None:
         self._desk = desk
         self._contacts = contacts
         self._store = store
-        desk.recogniser_full, desk.render = recogniser_full, render
+        desk.full, desk.render = full, render
         self._singles = SingleCalls(desk)
         self._passwords = CallPasswords(desk, passwords, ring_s)
         self._dialers: dict[int, Dialer] = {}

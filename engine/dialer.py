@@ -170,7 +170,7 @@ class Dialer:
             totals=self._purse.totals,
             tight=self._purse.tight,
             down_until=self._desk.trunks.down_until,
-            recogniser_full=self._desk.recogniser_full(),
+            full=self._desk.full(),
             filled=self._ahead.filled,
         )
 

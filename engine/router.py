@@ -70,7 +70,8 @@ class Router:
         """Take incoming calls until cancelled or the channel's iteration ends; one call's fault is its own."""
         async with asyncio.TaskGroup() as group:
             async for incoming in self._desk.voice.calls():
-                if self._desk.draining or self._desk.busy.count >= MOST_CALLS:
+                desk = self._desk
+                if desk.draining or desk.busy.count >= MOST_CALLS or desk.full() == "overloaded":
                     group.create_task(self._refuse(incoming, CONGESTION), name="refusal")
                 else:
                     group.create_task(self._take(incoming), name=f"incoming {incoming.id}")

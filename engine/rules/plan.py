@@ -46,7 +46,7 @@ class Facts:
     totals: Totals
     tight: bool = False  # the last contact leased could not be paid for within the limits
     down_until: datetime | None = None  # the telephony is away, look again then
-    recogniser_full: bool = False
+    full: str = ""  # why there is no room for one more call
     filled: bool = True  # the queue is complete: when it is empty, the campaign is over
 
 
@@ -140,8 +140,8 @@ def _capacity(campaign: Campaign, facts: Facts, due: Due) -> Answer:
     now = facts.now
     if facts.down_until is not None and facts.down_until > now:
         return Wait(facts.down_until, Why("telephony_down"))
-    if facts.recogniser_full:
-        return Wait(now + timedelta(seconds=LOOK_AGAIN_S), Why("recogniser_full"))
+    if facts.full:
+        return Wait(now + timedelta(seconds=LOOK_AGAIN_S), Why(facts.full))
     if campaign.max_concurrent and facts.live >= campaign.max_concurrent:
         return Wait(None, Why("concurrency", {"live": facts.live, "limit": campaign.max_concurrent}))
     slot = campaign.pace.next_slot(facts.last_slot, now)

@@ -77,6 +77,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "ru": "Распознаватель речи загружен полностью. Ждём, пока он освободится.",
         "en": "The speech recogniser is fully loaded. Waiting for it.",
     },
+    "overloaded": {
+        "ru": "Компьютер не успевает за разговорами. Новых звонков нет, пока не станет свободнее.",
+        "en": "The machine does not keep up with the calls. No new ones until it does.",
+    },
     "not_started_yet": {
         "ru": "Кампания начнётся {until}.",
         "en": "The campaign starts {until}.",

@@ -90,6 +90,7 @@ class Rig:
     scripts: list[FakeScript] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     refusal: Exception | None = None
+    full: str = ""
 
     def __post_init__(self) -> None:
         self.clock = LoopClock(self.start)
@@ -117,6 +118,7 @@ class Rig:
             self.clock,
             Stubborn(),
             self.tariffs,
+            full=lambda: self.full,
         )
 
     def dialer(self, what: Campaign, desk: Desk | None = None, totals: Totals | None = None) -> Dialer:

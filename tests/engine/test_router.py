@@ -172,6 +172,16 @@ def test_one_calls_fault_is_its_own(caplog: pytest.LogCaptureFixture) -> None:
     assert [end.status for end in rig.store.ends()] == [Status.FAILED, Status.ANSWERED]
 
 
+def test_a_machine_that_does_not_keep_up_takes_no_more_callers() -> None:
+    rig = Rig()
+    rig.store.lines[FIRST.number] = LINE
+    rig.full = "overloaded"
+    call = incoming()
+    answer(rig, call)
+    assert call.rejected == 42
+    assert not rig.jobs
+
+
 def test_while_draining_callers_hear_congestion() -> None:
     rig = Rig()
     rig.store.lines[FIRST.number] = LINE

@@ -113,7 +113,7 @@ def test_a_full_recogniser_holds_the_campaign_and_says_so() -> None:
     async def main() -> None:
         nonlocal full
         desk = rig.desk()
-        desk.recogniser_full = lambda: full
+        desk.full = lambda: "recogniser_full" if full else ""
         dialer = rig.dialer(campaign(), desk)
         task = asyncio.ensure_future(dialer.run())
         await until(lambda: len(rig.voice.dialled) == 6)

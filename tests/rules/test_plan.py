@@ -56,7 +56,7 @@ def later(seconds: float) -> datetime:
         ({}, {"totals": Totals(balance=0)}, Wait, "balance", later(10)),
         ({}, {"down_until": later(3)}, Wait, "telephony_down", later(3)),
         ({}, {"down_until": later(-3)}, Dial, "dialing", None),
-        ({}, {"recogniser_full": True}, Wait, "recogniser_full", later(1)),
+        ({}, {"full": "recogniser_full"}, Wait, "recogniser_full", later(1)),
         ({"windows": (window("10:00", "12:00"),)}, {}, Postpone, "window", later(22 * 3600)),
     ],
 )
