@@ -125,7 +125,7 @@ class Full:
             f"{project}/scenarios/new?from=clinic", f"/scenarios/{self.shop.scenario}",
             f"/scenarios/{self.shop.scenario}?version=1", f"/scenarios/{self.shop.scenario}/edit",
             f"/scenarios/{self.shop.scenario}/rehearse", "/call-password", f"/call-password/{self.password}",
-            "/settings", "/status", f"{project}/voices", f"{project}/materials",
+            "/status", f"{project}/voices", f"{project}/materials", "/settings",
         ]  # fmt: skip
 
     def own(self) -> list[str]:
