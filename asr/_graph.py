@@ -75,7 +75,7 @@ class Costs:
 
     word: float = 1.0
     unknown: float = 4.0
-    unknown_sound: float = 1.2
+    unknown_sound: float = 1.1
 
 
 class Graph:

@@ -29,6 +29,7 @@ KEPT_WORDS = 20_000
 LETTERS = 160  # of a phrase
 SOUNDS = 150  # of a pronunciation
 VARIANTS = 8  # of a phrase
+ROOM = 8000  # sounds of all phrases of a card: some 150 ms, once
 DIGITS = 9  # of a number that is read as one
 
 _CYRILLIC = re.compile(r"[а-яё]")
@@ -124,6 +125,7 @@ class Graphs:
         )
         self.lexicon.start()
         self.unknown = 0  # phrases, so far, that have no sound
+        self.sure = float(told["sure"])  # confidence that a phrase must have
         self._costs = Costs(**told["costs"])
         self._folder = folder.resolve()
         self._load = load
@@ -138,9 +140,12 @@ class Graphs:
             self._models.move_to_end(key)
             return self._models[key]
         words: dict[str, Sequence[Pronunciation]] = {}
+        room = ROOM
         for phrase in phrases:
-            if sounds := self.lexicon.sounds(phrase, language):
-                words[phrase] = sounds
+            ways = self.lexicon.sounds(phrase, language) if room > 0 else ()
+            room -= sum(map(len, ways))
+            if ways and room >= 0:
+                words[phrase] = ways
             else:
                 self.unknown += 1
         if free or not words:

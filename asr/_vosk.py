@@ -52,7 +52,7 @@ class VoskModel:
         else:
             recognizer = self._vosk.KaldiRecognizer(self._model, self._rate, grammar)
         recognizer.SetWords(True)
-        return VoskUtterance(recognizer, self._rate)
+        return VoskUtterance(recognizer, self._rate, self._graphs.sure if self._graphs else 0.0)
 
     def close(self) -> None:
         """Ends what it has started."""
@@ -99,10 +99,12 @@ class VoskModel:
 
 
 class VoskUtterance:
-    """An utterance may hold several of Kaldi's: it closes one at each pause."""
+    """An utterance may hold several of Kaldi's: it closes one at each pause. Words that are less than `sure` are not
+    heard in the end, though a partial had them."""
 
-    def __init__(self, recognizer: Any, rate: int) -> None:
+    def __init__(self, recognizer: Any, rate: int, sure: float = 0.0) -> None:
         self._recognizer = recognizer
+        self._least = sure
         self._stream = None
         if rate != RATE:
             import soxr  # type: ignore[import-untyped,unused-ignore]
@@ -132,9 +134,11 @@ class VoskUtterance:
             self._take(self._recognizer.Result())
 
     def _take(self, result: str) -> None:
-        found = json.loads(result)
-        self._said += _words(found.get("text", ""))
-        self._sure += [float(word["conf"]) for word in found.get("result", ()) if _words(word["word"])]
+        for found in json.loads(result).get("result", ()):
+            words, sure = _words(found["word"]), float(found["conf"])
+            if words and sure >= self._least:
+                self._said += words
+                self._sure.append(sure)
 
 
 def _words(text: str) -> list[str]:

@@ -23,6 +23,7 @@ from asr.training.corpus import SUBSAMPLING
 from asr.training.features import CONF, SIZE
 from asr.training.layers import CONTEXT, OFFSETS, Layer
 
+SURE = 0.75  # of vosk's confidence: below it foreign phrases are more than answers
 HALF = math.log(0.5)
 # The blank inside a word counts as silence too, or many an utterance never ends.
 MODEL_CONF = f"""--min-active=200
@@ -75,7 +76,7 @@ def _lexicon(sounds: Sequence[str], common: Mapping[str, Mapping[str, Sequence[P
         language: {word: [" ".join(way) for way in ways] for word, ways in known.items()}
         for language, known in common.items()
     }
-    told = {"sounds": list(sounds), "costs": asdict(costs), "words": words}
+    told = {"sounds": list(sounds), "costs": asdict(costs), "sure": SURE, "words": words}
     return (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode()
 
 

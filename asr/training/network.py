@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 Utterance = tuple[npt.NDArray[np.float16], npt.NDArray[np.int16]]
 HIDDEN = 160
 DROPOUT = 0.05
-FRAMES = 9000  # of a batch
-RATE, WARM_UP, DECAY, GREATEST = 2.5e-3, 0.12, 1e-3, 5.0
+FRAMES = 2500  # of a batch: CTC needs many steps to get away from saying nothing
+OFTEN = 250  # batches between two looks
+RATE, WARM_UP, DECAY, GREATEST = 2e-3, 0.12, 1e-3, 5.0
 
 
 class Network(nn.Module):  # type: ignore[misc,unused-ignore]
@@ -52,8 +53,8 @@ class Network(nn.Module):  # type: ignore[misc,unused-ignore]
         return self.out(x).transpose(1, 2).log_softmax(-1)
 
 
-def batches(lengths: Sequence[int], chance: np.random.Generator) -> Iterator[list[int]]:
-    """Utterances of about one length together, in random order."""
+def batches(lengths: Sequence[int], chance: np.random.Generator, *, rising: bool = False) -> Iterator[list[int]]:
+    """Utterances of about one length together, in random order; `rising`: the shortest first."""
     packed: list[list[int]] = []
     kept: list[int] = []
     for n in np.argsort(lengths, kind="stable"):
@@ -62,7 +63,7 @@ def batches(lengths: Sequence[int], chance: np.random.Generator) -> Iterator[lis
             kept = []
         kept.append(int(n))
     packed.append(kept)
-    return (packed[n] for n in chance.permutation(len(packed)))
+    return (packed[n] for n in (range(len(packed)) if rising else chance.permutation(len(packed))))
 
 
 def padded(found: Sequence[npt.NDArray[np.float16]], chance: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -105,7 +106,8 @@ def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, k
         chance = np.random.default_rng([seed, epoch])
         utterances, losses, began = rounds(epoch), [], time.monotonic()
         network.train()
-        packed = list(batches([len(one) for one, _ in utterances], chance))
+        # Single words first: in long phrases CTC is long content with saying nothing at all.
+        packed = list(batches([len(one) for one, _ in utterances], chance, rising=epoch == 0))
         for at, batch in enumerate(packed):
             for group in optimizer.param_groups:
                 group["lr"] = rate((epoch + at / len(packed)) / epochs)
@@ -122,21 +124,19 @@ def train(rounds: Callable[[int], list[Utterance]], *, epochs: int, seed: int, k
             nn.utils.clip_grad_norm_(network.parameters(), GREATEST)
             optimizer.step()
             losses.append(loss.item())
-            if len(losses) % 100 == 0:
-                log.info("batch %d of %d: loss %.3f", len(losses), len(packed), float(np.mean(losses[-100:])))
+            if len(losses) % OFTEN == 0:
+                log.info("batch %d of %d: loss %.3f", len(losses), len(packed), float(np.mean(losses[-OFTEN:])))
+                _keep(kept, epoch, network, optimizer)
         log.info("epoch %d: loss %.4f, %.0f s", epoch + 1, float(np.mean(losses)), time.monotonic() - began)
-        aside = kept.with_suffix(".part")
-        torch.save(
-            {
-                "epoch": epoch + 1,
-                "hidden": network.hidden,
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-            },
-            aside,
-        )
-        aside.rename(kept)
+        _keep(kept, epoch + 1, network, optimizer)
     return network
+
+
+def _keep(file: Path, epoch: int, network: Network, optimizer: Any) -> None:
+    """`epoch` is the one to go on with."""
+    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save({"epoch": epoch, "hidden": network.hidden, **state}, file.with_suffix(".part"))
+    file.with_suffix(".part").rename(file)
 
 
 def layers(network: Network) -> list[Layer]:

@@ -6,6 +6,7 @@ espeak-ng only: it installs from PyPI, speaks the same bytes on every machine, a
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -34,16 +35,25 @@ TRAINED_ON: Final = (
 )
 BASES: Final = {"ru": ("ru",), "en": ("en-us", "en-us", "en", "en-gb-x-rp")}  # how often each accent is taken
 
+_KEPT: list[Any] = []  # the library may call them as long as it lives
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
+@cache
+def _library() -> Espeak:
+    """It may be initialised once in a process."""
+    return Espeak()
+
+
 class Speaker:
-    """espeak-ng in this process: training is run by hand, and speaks a hundred thousand times."""
+    """espeak-ng in this process: training is run by hand, and speaks a hundred thousand times. The last one made is the
+    one to be used: the library speaks to it."""
 
     def __init__(self) -> None:
-        self._espeak = Espeak()
+        self._espeak = _library()
         self._pcm = bytearray()
         self._callback = _Callback(self._take)
+        _KEPT.append(self._callback)
         self._espeak.lib.espeak_Synth.argtypes = [
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint),
             *(ctypes.c_void_p, ctypes.c_void_p),
