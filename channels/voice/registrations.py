@@ -13,6 +13,7 @@ from channels.voice.ami import Message
 from engine.errors import ChannelDown
 
 EVERY_S = 10.0
+DETAIL = "OutboundRegistrationDetail"  # each is followed by the details of its password, under the same name
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -39,12 +40,12 @@ class Registrations:
 
     async def look(self) -> Mapping[str, bool]:
         try:
-            rows = await self._ami.ask("PJSIPShowRegistrationsOutbound", whole="OutboundRegistrationDetailComplete")
+            rows = await self._ami.ask("PJSIPShowRegistrationsOutbound", whole=f"{DETAIL}Complete")
         except ChannelDown:
             self._known = {}
             return self._known
-        found = {row.get("ObjectName", ""): row.get("Status") == "Registered" for row in rows if "ObjectName" in row}
-        self._known = {name: up for name, up in found.items() if name in self._wanted}
+        found = {row.get("ObjectName"): row.get("Status") for row in rows if row.get("Event") == DETAIL}
+        self._known = {name: found[name] == "Registered" for name in self._wanted if name in found}
         return self._known
 
     def gauges(self) -> dict[tuple[str, Labels], float]:

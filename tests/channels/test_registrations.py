@@ -21,7 +21,8 @@ class Told:
         self.asked.append(f"{action} {whole}")
         if self.away:
             raise ChannelDown("Asterisk is away")
-        return [{"Response": "Success"}, *self.rows, {"Event": whole}]
+        told = [part for row in self.rows for part in (row, {"Event": "AuthDetail", "ObjectName": row["ObjectName"]})]
+        return [{"Response": "Success"}, *told]
 
 
 def row(name: str, status: str) -> Message:
