@@ -107,8 +107,8 @@ class Endpointer:
         return Turn.STARTED
 
     def recant(self) -> None:
-        """What has just started was no speech: it is counted from the beginning."""
-        self.speaking, self._count = False, 0
+        """What has just started was no speech. It is asked again soon: somebody may be speaking into an echo."""
+        self.speaking, self._count = False, self.started_after // 2
 
     def _in_speech(self, voiced: bool) -> Turn | None:
         self._length += 1

@@ -41,3 +41,13 @@ def test_starts_and_ends_alternate(frames: list[bool]) -> None:
     endpointer = Endpointer()
     found = [turn for frame in frames if (turn := endpointer.push(frame)) is not None]
     assert found == [Turn.STARTED, Turn.ENDED] * (len(found) // 2) + [Turn.STARTED] * (len(found) % 2)
+
+
+def test_an_onset_that_was_none_is_asked_again_soon() -> None:
+    """Somebody who speaks into the robot's echo must not wait for as long as it takes to begin anew."""
+    endpointer = Endpointer()
+    endpointer.started_after = 6
+    assert [endpointer.push(True) for _ in range(6)][-1] is Turn.STARTED
+    endpointer.recant()
+    assert not endpointer.speaking
+    assert [endpointer.push(True) for _ in range(3)] == [None, None, Turn.STARTED]
