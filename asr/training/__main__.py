@@ -1,4 +1,4 @@
-"""`python -m asr.training`: makes asr/demo_model anew. `make model` sets up what it needs.
+"""`python -m asr.training`: makes asr/demo_model anew, in an hour on 2 free cores. `make model` sets up what it needs.
 
 rounds (another process speaks ahead) ─▶ network ─▶ model folder ─▶ judged through vosk ─▶ archive
 """
@@ -28,7 +28,7 @@ from asr.training import corpus, kaldi
 from asr.training.voices import Speaker
 
 SEED = 20
-ROUNDS, UTTERANCES, EPOCHS = 4, 14_000, 20
+ROUNDS, UTTERANCES, EPOCHS = 3, 14_000, 30
 STEPS = ("speak", "train", "write", "judge", "pack", "all")
 
 log = logging.getLogger("asr.training")
