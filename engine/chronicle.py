@@ -184,6 +184,7 @@ class Chronicle:
                 by=visit.by,
                 heard=visit.heard,
                 confidence=round(visit.confidence, 3),
+                partial=visit.partial,
                 detail=detail[:MOST_DETAIL],
             )
         )

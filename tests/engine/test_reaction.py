@@ -45,6 +45,7 @@ def test_the_answer_begins_a_moment_before_they_have_finished() -> None:
     log = world.run()
     assert -300 < truth_ms(world, 4.5) < 0
     assert told_ms(log) == 0
+    assert step(log, "ask").partial
 
 
 def test_a_pause_after_the_answer_has_begun_is_the_end_of_their_turn() -> None:
@@ -58,6 +59,7 @@ def test_a_pause_after_the_answer_has_begun_is_the_end_of_their_turn() -> None:
 def test_the_end_of_speech_decides() -> None:
     world = World(ScriptedMedia([Speech(at=4, seconds=0.6, text="да")]))
     log = world.run(FINAL)
+    assert not step(log, "ask").partial
     assert 600 < truth_ms(world, 4.6) < 1200
     assert abs(told_ms(log) - truth_ms(world, 4.6)) <= FRAME_MS + 1
 
