@@ -78,7 +78,7 @@ def machine(asterisk: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {
         "cores": len(os.sched_getaffinity(0)),
         "cpu": model,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
     }
     return found | ({"asterisk": asterisk} if asterisk else {})

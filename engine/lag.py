@@ -13,7 +13,7 @@ from collections import Counter
 Labels = tuple[tuple[str, str], ...]
 
 EVERY_S = 0.02
-OVERLOADED_S = 0.06  # late on the average: frames come three at a time, and it gets worse from there
+OVERLOADED_S = 0.15  # late on the average: what a subscriber would notice
 FORGOTTEN = 0.03  # of what was, by one sample: half of it in half a second
 BOUNDS = (
     0.001,

@@ -159,10 +159,12 @@ async def _start(here: Supervised, ready_s: float) -> _Process:
     _shrink(folders.output)
     with folders.output.open("ab") as output:
         begun = output.tell()
+        # A group of its own: Ctrl-C is for the engine, which lets live calls finish. Not a session of its own: Linux
+        # shares a full machine out between sessions, and the engine was left behind by Asterisk's hundreds of threads.
         child = await asyncio.create_subprocess_exec(
             *_argv(here.asterisk, folders), "-f",
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-            cwd=folders.root, env=_env(folders), start_new_session=True,
+            cwd=folders.root, env=_env(folders), preexec_fn=os.setpgrp,
         )  # fmt: skip
     process = _Process(child.pid, child)
     try:

@@ -12,7 +12,7 @@ def test_one_stall_is_forgiven_and_a_steady_lag_is_not() -> None:
     pulse.woke(1.0)
     assert not pulse.overloaded()
     for _ in range(round(2 / EVERY_S)):
-        pulse.woke(0.1)
+        pulse.woke(0.2)
     assert pulse.overloaded()
     for _ in range(round(1 / EVERY_S)):
         pulse.woke(0.001)
