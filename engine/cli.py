@@ -99,8 +99,8 @@ class _Words:
 
 
 def _running(words: _Words) -> None:
-    words.add("up", "run:up", "run the robot and the panel in the foreground; SIGTERM or Ctrl-C drains")
-    demo = words.add("demo", "run:demo", "a campaign of real calls to simulated subscribers")
+    words.add("up", "up:up", "run the robot and the panel in the foreground; SIGTERM or Ctrl-C drains")
+    demo = words.add("demo", "up:demo", "a campaign of real calls to simulated subscribers")
     demo.add_argument(
         "--once", action="store_true", help="end by itself; exit 0 only if every call ended as it was played"
     )

@@ -191,9 +191,7 @@ async def store(settings: Settings, template: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def serving(
-    settings: Settings, store: Store, voices: Voices | None = None, **more: Any
-) -> AsyncGenerator[World]:
+async def serving(settings: Settings, store: Store, voices: Voices | None = None, **more: Any) -> AsyncGenerator[World]:
     """`more` is for `make_app`."""
     robot, clock = FakeRobot(), HandClock()
     app = make_app(settings, store, robot, clock=clock, voices=voices, **more)
