@@ -33,9 +33,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from channels.voice import pstn
 from engine.config import Settings, load
 from engine.demo_voices import voices
+from engine.loopback import HOST as LOOPBACK
 from engine.store import migrate, open_store
 from engine.store.tables import CampaignContact
-from tests.asterisk import LOOPBACK, free_ports, installed, laid_over, tones
+from tests.asterisk import free_ports, installed, laid_over, tones
 from tests.processes import DOZVON, below, cmdline, command, environment, process_of, processes
 from web.auth import hash_password, new_token
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from channels.voice.pstn import SUBSCRIBERS
-from tests.asterisk import LOOPBACK
+from engine.loopback import HOST as LOOPBACK
 from tests.processes import cpu_s, rss_mb
 from tests.robot import KEYS, NUMBER, RINGERS, Refused, Robot, live_robot
 

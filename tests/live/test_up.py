@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.asterisk import LOOPBACK, free_ports, live_network
+from engine.loopback import HOST as LOOPBACK
+from tests.asterisk import free_ports, live_network
 from tests.postgres import Postgres, server
 from tests.processes import dozvon
 from tests.robot import NUMBER, RINGERS, Refused, Robot, live_robot
