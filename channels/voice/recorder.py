@@ -46,7 +46,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._queue: SimpleQueue[tuple[Side, int, bytes, asyncio.Future[None] | None] | None] = SimpleQueue()
-        self._waiting = 0  # bytes, about
+        self._given = 0  # bytes; counted by the loop
+        self._taken = 0  # of them; counted by the thread: a sum of both would lose counts, and one day refuse all
         self._loop = asyncio.get_running_loop()
 
     @asynccontextmanager
@@ -61,10 +62,10 @@ class Files:
 
     def write(self, side: Side, at: int, pcm: bytes) -> None:
         """This sound belongs `at` bytes after the file's beginning."""
-        if self._waiting + len(pcm) > MOST_BYTES:
+        if self._given - self._taken + len(pcm) > MOST_BYTES:
             side.broken = True
             return
-        self._waiting += len(pcm)
+        self._given += len(pcm)
         self._queue.put((side, at, pcm, None))
 
     def close(self, side: Side) -> asyncio.Future[None]:
@@ -78,7 +79,7 @@ class Files:
             side, at, pcm, done = job
             try:
                 if done is None:
-                    self._waiting -= len(pcm)
+                    self._taken += len(pcm)
                     _write(side, at, pcm)
                 else:
                     _close(side)
