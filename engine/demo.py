@@ -79,7 +79,7 @@ SUBSCRIBERS = (
         "screening",
         "Полина",
         "ассистент: кто это?",
-        {"status": "answered", "answered_by": ("screening", "machine")},  # as much as the model understands of it
+        {"status": "answered", "answered_by": ("screening",)},
     ),
     Subscriber("street", "Роман", "«да» в шуме улицы", {"status": "answered", "result": "goal"}),
 )
