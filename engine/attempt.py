@@ -44,6 +44,7 @@ class Job:
     phone: str
     caller: Caller
     scenario_id: int
+    scenario_version: int = 0  # known to be the newest; 0: it is looked up
     direction: str = "outbound"
     variant: int = 0
     attempt: int = 1
@@ -331,8 +332,7 @@ class Attempt:
     def _end(self, recording: str) -> CallEnd:
         job, trace, tariff = self.job, self._trace, self._desk.tariffs.of(self.job.phone)
         talked_s = trace.talked_s() if job.direction == "outbound" else 0.0
-        talk = trace.talk
-        status = trace.final()
+        talk, status = trace.talk, trace.final()
         if trace.dropped and status is Status.NO_ANSWER:
             trace.cause = NORMAL
         if self._line is not None:

@@ -21,11 +21,11 @@ class StoredScenarios:
         self._store = store
         self._parsed: dict[tuple[int, int, float], Scenario] = {}
 
-    async def latest(self, scenario_id: int, timeout_s: float) -> tuple[int, Scenario]:
-        scenario = await self._store.scenarios.get(scenario_id, user=None)
-        key = (scenario_id, scenario.version, timeout_s)
+    async def latest(self, scenario_id: int, timeout_s: float, version: int = 0) -> tuple[int, Scenario]:
+        version = version or await self._store.scenarios.newest(scenario_id)
+        key = (scenario_id, version, timeout_s)
         if key not in self._parsed:
-            row = await self._store.scenarios.version(scenario_id, scenario.version, user=None)
+            row = await self._store.scenarios.version(scenario_id, version, user=None)
             try:
                 parsed = parse(_patient(row.graph, timeout_s))  # checked when it was saved, with the project's fields
             except ScenarioError as error:
@@ -34,7 +34,7 @@ class StoredScenarios:
             if len(self._parsed) >= KEPT:
                 self._parsed.pop(next(iter(self._parsed)))
             self._parsed[key] = parsed
-        return scenario.version, self._parsed[key]
+        return version, self._parsed[key]
 
 
 def _patient(graph: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ Every method may raise whatever the database raises; the callers wait and do it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -143,26 +143,43 @@ class InboundLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Accept:
+    """An incoming call is to be answered with this scenario."""
+
+    scenario_id: int
+    after_hours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An incoming call is refused, with this cause of Q.850."""
+
+    cause: int
+    reason: str  # no line | stop list | closed | no answer from the store
+
+
+Decide = Callable[[InboundLine | None, bool], Accept | Reject]
+"""The line of the number called (None: there is none), and whether the caller is on its stop list -> who answers.
+
+Quick and pure: it may be asked in a thread, within a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
 class InboundCall:
-    """Somebody who called one of our numbers."""
+    """Somebody who called one of our numbers, and is to be answered."""
 
     line: InboundLine
     call_id: int
+    scenario_id: int
+    scenario_version: int = 0  # the newest one at that moment; 0: not known
     fields: Mapping[str, Value] = field(default_factory=dict[str, Value])  # from the line's segment, if they are in it
     contact_id: int | None = None
 
 
 class LineStore(Protocol):
-    async def line(self, number: str) -> InboundLine | None:
-        """The active line that this number belongs to."""
-        ...
-
-    async def barred_on(self, line: int, phone: str) -> bool:
-        """Is the caller on one of the line's stop lists?"""
-        ...
-
-    async def open_incoming(
-        self, line: InboundLine, *, uid: str, phone: str, number: str, scenario_id: int, at: datetime
-    ) -> InboundCall:
-        """Write the call's row (direction inbound, status ringing) before it is answered."""
+    async def receive(self, number: str, *, uid: str, phone: str, at: datetime, decide: Decide) -> InboundCall | Reject:
+        """Somebody calls `number`, now: find its active line and its stop lists, let `decide`, and, for a call that is
+        accepted, write its row (direction inbound, status ringing) before it is answered. All of it as the database is
+        at that moment. A number withheld (`phone` is empty) is on no list. Done again with the same `uid`, it is the
+        same row."""
         ...

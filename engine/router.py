@@ -1,7 +1,8 @@
 """Who answers an incoming call: number called, schedule, stop list -> scenario, or a refusal.
 
-Incoming ─▶ line of the number ─▶ route (pure) ─┬ Reject(cause)
-                                                └ Accept(scenario) ─▶ row written ─▶ answered ─▶ talk ─▶ end written
+           ┌─────────── one trip to the store ───────────┐
+Incoming ─▶ line of the number, stop lists ─▶ route (pure) ─┬ Reject(cause)
+                                                            └ Accept(scenario), row written ─▶ answered ─▶ talk ─▶ end
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from engine.attempt import Attempt, Desk, Job
 from engine.errors import StoreDown
 from engine.model import CallEnd, Status
 from engine.ports import Incoming
-from engine.records import InboundCall, InboundLine, LineStore
+from engine.records import Accept, InboundCall, InboundLine, LineStore, Reject
 from engine.rules.campaign import Caller
 from engine.rules.window import is_open
 from engine.stubborn import Abandoned
@@ -30,18 +30,6 @@ BUSY = 17
 CONGESTION = 42
 DECIDING_S = 3.0  # then the caller hears busy, rather than nothing
 MOST_CALLS = 2000  # at once
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    scenario_id: int
-    after_hours: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    cause: int
-    reason: str  # no line | stop list | closed
 
 
 def route(line: InboundLine | None, *, barred: bool, now: datetime) -> Accept | Reject:
@@ -93,49 +81,43 @@ class Router:
                 # around one call
                 log.exception("incoming call failed")
 
-    async def _decide(self, incoming: Incoming) -> tuple[InboundCall, Accept] | None:
+    async def _decide(self, incoming: Incoming) -> InboundCall | None:
         """None: it was rejected. Nothing is answered before its row is written."""
+        found: InboundCall | Reject
         now = self._desk.clock.now()
-        opening: asyncio.Future[InboundCall] | None = None
+        receiving = asyncio.ensure_future(
+            self._lines.receive(
+                incoming.number,
+                uid=incoming.id,
+                phone=incoming.phone,
+                at=now,
+                decide=lambda line, barred: route(line, barred=barred, now=now),
+            )
+        )
         try:
             async with asyncio.timeout(DECIDING_S):
-                line = await self._lines.line(incoming.number)
-                barred = await self._barred(line, incoming.phone)
-                decision = route(line, barred=barred, now=now)
-                if line is not None and isinstance(decision, Accept):
-                    opening = asyncio.ensure_future(
-                        self._lines.open_incoming(
-                            line,
-                            uid=incoming.id,
-                            phone=incoming.phone,
-                            number=incoming.number,
-                            scenario_id=decision.scenario_id,
-                            at=now,
-                        )
-                    )
-                    return await asyncio.shield(opening), decision
+                found = await asyncio.shield(receiving)
         except Exception as error:  # noqa: BLE001 - around one call: no database must not mean silence for the caller
             log.warning("incoming call cannot be routed", extra={"error": type(error).__name__})
-            decision = Reject(CONGESTION, "no answer from the store")
-        if isinstance(decision, Reject):
-            log.info("incoming call rejected", extra={"reason": decision.reason, "cause": decision.cause})
-            await self._refuse(incoming, decision.cause)
-            if opening is not None:
-                await self._withdraw(opening, decision.reason)
+            found = Reject(CONGESTION, "no answer from the store")
+        if isinstance(found, InboundCall):
+            return found
+        log.info("incoming call rejected", extra={"reason": found.reason, "cause": found.cause})
+        await self._refuse(incoming, found.cause)
+        await self._withdraw(receiving, found.reason)
         return None
 
-    async def _withdraw(self, opening: asyncio.Future[InboundCall], reason: str) -> None:
-        """The caller was refused while the row was being written: it is not left open."""
+    async def _withdraw(self, receiving: asyncio.Future[InboundCall | Reject], reason: str) -> None:
+        """A row that was being written while its caller was refused is not left open."""
+        if receiving.done() and receiving.exception() is not None:
+            return
         with suppress(StoreDown, Abandoned):  # then there is no row, or the next start settles it
-            row = await opening
-            end = CallEnd(Status.FAILED, CONGESTION, self._desk.clock.now(), reason=reason)
-            await self._desk.stubborn.until_done("end", lambda: self._desk.calls.end(row.call_id, end))
+            row = await receiving
+            if isinstance(row, InboundCall):
+                end = CallEnd(Status.FAILED, CONGESTION, self._desk.clock.now(), reason=reason)
+                await self._desk.stubborn.until_done("end", lambda: self._desk.calls.end(row.call_id, end))
 
-    async def _barred(self, line: InboundLine | None, phone: str) -> bool:
-        return line is not None and bool(phone) and await self._lines.barred_on(line.id, phone)
-
-    async def _answer(self, incoming: Incoming, call: tuple[InboundCall, Accept]) -> None:
-        row, decision = call
+    async def _answer(self, incoming: Incoming, row: InboundCall) -> None:
         caller = self._caller(incoming.number) or Caller(incoming.number, "")
         job = Job(
             call_id=row.call_id,
@@ -143,7 +125,8 @@ class Router:
             project_id=row.line.project_id,
             phone=incoming.phone,
             caller=caller,
-            scenario_id=decision.scenario_id,
+            scenario_id=row.scenario_id,
+            scenario_version=row.scenario_version,
             direction="inbound",
             contact_id=row.contact_id,
             line_id=row.line.id,

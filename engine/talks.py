@@ -37,9 +37,10 @@ GOODBYE = {"ru": "Извините, связь прерывается. Мы пе
 
 
 class Scenarios(Protocol):
-    async def latest(self, scenario_id: int, timeout_s: float) -> tuple[int, Scenario]:
-        """The newest version and its document, `timeout_s` being the patience of cards where the document names none.
-        The same object for the same version and patience. Raises NotFound or InputError."""
+    async def latest(self, scenario_id: int, timeout_s: float, version: int = 0) -> tuple[int, Scenario]:
+        """The newest version (`version`, where that is known) and its document, `timeout_s` being the patience of cards
+        where the document names none. The same object for the same version and patience. Raises NotFound or
+        InputError."""
         ...
 
 
@@ -74,9 +75,9 @@ class Talks:
         self._manner = manner
         self._compiled: OrderedDict[tuple[int, int, float], Interpreter] = OrderedDict()
 
-    async def interpreter(self, scenario_id: int, timeout_s: float) -> tuple[int, Interpreter]:
+    async def interpreter(self, scenario_id: int, timeout_s: float, version: int = 0) -> tuple[int, Interpreter]:
         """The version and the scenario, ready to be walked. Raises NotFound, InputError or ScenarioError."""
-        version, scenario = await self._scenarios.latest(scenario_id, timeout_s)
+        version, scenario = await self._scenarios.latest(scenario_id, timeout_s, version)
         key = (scenario_id, version, timeout_s)
         if key not in self._compiled:
             self._compiled[key] = Interpreter(scenario)
@@ -87,7 +88,7 @@ class Talks:
 
     @asynccontextmanager
     async def prepare(self, job: Job) -> AsyncGenerator[Conversation]:
-        version, interpreter = await self.interpreter(job.scenario_id, job.action_timeout_s)
+        version, interpreter = await self.interpreter(job.scenario_id, job.action_timeout_s, job.scenario_version)
         given = _vars(job)
         wanted = ahead(interpreter.scenario, given, now=self._clock.now())
         wanted += lines(_machines(job), interpreter.scenario.language or self._language).prompts

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 
 from engine.model import CallEnd, Contact, Due, Status
-from engine.records import ActiveCampaign, InboundCall, InboundLine, OpenCall, PasswordCall, SingleCall
+from engine.records import ActiveCampaign, Decide, InboundCall, InboundLine, OpenCall, PasswordCall, Reject, SingleCall
 from engine.rules.campaign import Campaign
 from engine.rules.outcome import LIVE, Totals
 from scenarios.talk import Value
@@ -64,7 +64,7 @@ class MemoryStore:
     password_states: dict[int, str] = field(default_factory=dict)
     lines: dict[str, InboundLine] = field(default_factory=dict)
     failure: Exception | None = None
-    busy_s: float = 0.0  # before an incoming call's row is written
+    busy_s: float = 0.0  # before an incoming call is looked at
     rows_touched: int = 0
     _last_call: int = 0
     _queues: dict[int, dict[str, list[tuple[datetime, int]]]] = field(default_factory=dict)
@@ -297,19 +297,14 @@ class MemoryStore:
 
     # --- LineStore ----------------------------------------------------------------------------------------------------
 
-    async def line(self, number: str) -> InboundLine | None:
-        self._check()
-        return self.lines.get(number)
-
-    async def barred_on(self, line: int, phone: str) -> bool:
-        self._check()
-        return phone in self.stop_list
-
-    async def open_incoming(
-        self, line: InboundLine, *, uid: str, phone: str, number: str, scenario_id: int, at: datetime
-    ) -> InboundCall:
-        self._check()
+    async def receive(self, number: str, *, uid: str, phone: str, at: datetime, decide: Decide) -> InboundCall | Reject:
         await asyncio.sleep(self.busy_s)
+        self._check()
+        line = self.lines.get(number)
+        decision = decide(line, bool(phone) and phone in self.stop_list)
+        if isinstance(decision, Reject):
+            return decision
+        assert line is not None
         call_id = self._new_call()
         self.calls[call_id] = CallRow(call_id, uid, "inbound", Status.RINGING, at, phone, number)
-        return InboundCall(line, call_id)
+        return InboundCall(line, call_id, decision.scenario_id)

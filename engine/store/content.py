@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from engine.store.access import absent, change, create, one, only
+from engine.store import statements
+from engine.store.access import LARGEST, absent, change, create, one, only
 from engine.store.database import Database
 from engine.store.paging import Ask, Page, page
 from engine.store.tables import Material, Project, Scenario, ScenarioVersion
@@ -69,6 +70,13 @@ class Scenarios:
             sorts = {"created_at": Scenario.created_at, "updated_at": Scenario.updated_at, "name": Scenario.name}
             return await page(session, statement, ask, sorts, Scenario.id)
 
+    async def newest(self, scenario_id: int) -> int:
+        """The newest version's number: asked for every call, so it is one trip. Raises NotFound."""
+        version = await self._db.glance(_newest, scenario_id) if 0 < scenario_id <= LARGEST else None
+        if version is None:
+            raise absent(Scenario)
+        return version
+
     async def version(self, scenario_id: int, version: int | None = None, *, user: int | None) -> ScenarioVersion:
         """One version with its graph; the newest if None. Raises NotFound."""
         async with self._db.read() as session:
@@ -85,6 +93,11 @@ class Scenarios:
             statement = select(ScenarioVersion).where(ScenarioVersion.scenario_id == scenario_id)
             sorts = {"version": ScenarioVersion.version, "created_at": ScenarioVersion.version}
             return await page(session, statement, ask, sorts, ScenarioVersion.version)
+
+
+def _newest(connection: Connection, scenario_id: int) -> int | None:
+    found: int | None = connection.scalar(statements.NEWEST, {"scenario_id": scenario_id})
+    return found
 
 
 class Materials:

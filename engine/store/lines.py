@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Row, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from engine import records
 from engine.errors import Conflict, InputError, Problem
 from engine.rules import window
+from engine.store import statements
 from engine.store.access import RAW, change, create, mine, one, only
 from engine.store.database import Database
 from engine.store.numbers import usable
 from engine.store.paging import Ask, Page, page
-from engine.store.tables import Call, InboundLine, LineNumber, Number, Project, Scenario, Segment, SegmentContact
+from engine.store.tables import InboundLine, LineNumber, Number, Project, Scenario, Segment
 
 SETTINGS = (
     *("name", "numbers", "scenario_id", "after_hours_scenario_id", "schedule", "timezone"),
@@ -99,52 +99,38 @@ class Lines:
 
     # --- engine.records.LineStore
 
-    async def line(self, number: str) -> records.InboundLine | None:
-        return await self._db.glance(_line_of, number)
-
-    async def barred_on(self, line: int, phone: str) -> bool:
-        return await self._db.glance(_barred_on, line, phone)
-
-    async def open_incoming(
-        self, line: records.InboundLine, *, uid: str, phone: str, number: str, scenario_id: int, at: datetime
-    ) -> records.InboundCall:
-        put = self._db.insert(Call).values(
-            uid=uid,
-            kind="inbound",
-            direction="inbound",
-            project_id=line.project_id,
-            line_id=line.id,
-            phone=phone,
-            number=number,
-            scenario_id=scenario_id,
-            status="ringing",
-            created_at=at,
-            ringing_at=at,
-        )
-        # Done again after a lost answer, it is the same row.
-        call_id, fields = await self._db.transact(
-            _open_incoming, put.on_conflict_do_nothing(index_elements=["uid"]), uid, line.id, phone
-        )
-        return records.InboundCall(line, call_id, fields)
+    async def receive(
+        self, number: str, *, uid: str, phone: str, at: datetime, decide: records.Decide
+    ) -> records.InboundCall | records.Reject:
+        return await self._db.transact(_receive, number, uid, phone, at, decide)
 
 
-# What runs for every incoming call, while the caller hears nothing yet: one trip to the database's thread each.
+# What runs for every incoming call, while the caller hears nothing yet: one trip to the database's thread.
 
 
-def _line_of(connection: Connection, number: str) -> records.InboundLine | None:
-    wanted = (
-        *(InboundLine.id, InboundLine.project_id, InboundLine.scenario_id, InboundLine.after_hours_scenario_id),
-        *(InboundLine.schedule, InboundLine.timezone, Project.timezone.label("of_project"), InboundLine.record),
-    )
-    row = connection.execute(
-        select(*wanted)
-        .select_from(LineNumber)
-        .join(InboundLine, LineNumber.line_id == InboundLine.id)
-        .join(Project, Project.id == InboundLine.project_id)
-        .where(LineNumber.number == number, InboundLine.state == "active")
-    ).first()
+def _receive(
+    connection: Connection, number: str, uid: str, phone: str, at: datetime, decide: records.Decide
+) -> records.InboundCall | records.Reject:
+    row = connection.execute(statements.LINE_CALLED, {"number": number}).first()
     if row is None:
-        return None
+        decision = decide(None, False)
+        assert isinstance(decision, records.Reject), "nothing can answer a call that has no line"
+        return decision
+    line = _line(row)
+    barred, fields = _caller(connection, row.blacklist_ids, row.segment_id, phone)
+    decision = decide(line, barred)
+    if isinstance(decision, records.Reject):
+        return decision
+    told = {
+        **{"uid": uid, "phone": phone, "number": number, "at": at, "fields": fields},
+        **{"project": line.project_id, "line": line.id, "scenario_id": decision.scenario_id},
+    }
+    version = row.after_hours_version if decision.after_hours else row.version
+    call_id = connection.execute(statements.INCOMING, told).scalar_one()
+    return records.InboundCall(line, call_id, decision.scenario_id, version, fields)
+
+
+def _line(row: Row[Any]) -> records.InboundLine:
     return records.InboundLine(
         id=row.id,
         project_id=row.project_id,
@@ -156,26 +142,16 @@ def _line_of(connection: Connection, number: str) -> records.InboundLine | None:
     )
 
 
-def _barred_on(connection: Connection, line: int, phone: str) -> bool:
-    lists = connection.scalar(select(InboundLine.blacklist_ids).where(InboundLine.id == line))
-    if not lists:
-        return False
-    listed = select(SegmentContact.id).where(SegmentContact.segment_id.in_(lists), SegmentContact.phone == phone)
-    return connection.scalar(listed.limit(1)) is not None
-
-
-def _open_incoming(
-    connection: Connection, put: postgresql.Insert, uid: str, line: int, phone: str
-) -> tuple[int, dict[str, Any]]:
-    """The call's row and what is known of the caller."""
-    person = connection.execute(
-        select(SegmentContact.fields)
-        .join(InboundLine, InboundLine.segment_id == SegmentContact.segment_id)
-        .where(InboundLine.id == line, SegmentContact.phone == phone)
-    ).first()
-    fields = person[0] if person is not None else {}
-    connection.execute(put, {"fields": fields})
-    return connection.execute(select(Call.id).where(Call.uid == uid)).scalar_one(), fields
+def _caller(
+    connection: Connection, barring: Sequence[int], segment: int | None, phone: str
+) -> tuple[bool, dict[str, Any]]:
+    """Are they on one of the stop lists; what the line's segment knows of them."""
+    lists = {*barring, *(() if segment is None else (segment,))}
+    if not phone or not lists:
+        return False, {}
+    found = connection.execute(statements.PERSON, {"lists": sorted(lists), "phone": phone}).all()
+    known = {row.segment_id: row.fields for row in found}
+    return not known.keys().isdisjoint(barring), known.get(segment, {})
 
 
 async def _ring_at(session: AsyncSession, line_id: int, numbers: list[str]) -> None:

@@ -93,6 +93,40 @@ ATTEMPT = _written("""
     FROM campaigns WHERE id = :campaign
     RETURNING id""")
 
+NEWEST = _written("SELECT version FROM scenarios WHERE id = :scenario_id")
+
+LINE_CALLED = _written("""
+    SELECT
+        l.id, l.project_id, l.scenario_id, l.after_hours_scenario_id, l.schedule, l.timezone, l.record,
+        l.segment_id, l.blacklist_ids, p.timezone AS of_project, s.version, a.version AS after_hours_version
+    FROM line_numbers n
+        JOIN lines l ON l.id = n.line_id
+        JOIN projects p ON p.id = l.project_id
+        JOIN scenarios s ON s.id = l.scenario_id
+        LEFT JOIN scenarios a ON a.id = l.after_hours_scenario_id
+    WHERE n.number = :number AND l.state = 'active'""").columns(
+    id=Big, project_id=Big, scenario_id=Big, after_hours_scenario_id=Big, schedule=Json, timezone=Words(),
+    record=Boolean(), segment_id=Big, blacklist_ids=Json, of_project=Words(), version=Big, after_hours_version=Big,
+)  # fmt: skip
+
+PERSON = (
+    text("SELECT segment_id, fields FROM segment_contacts WHERE segment_id IN :lists AND phone = :phone")
+    .bindparams(bindparam("lists", expanding=True, type_=Big), bindparam("phone", type_=Words()))
+    .columns(segment_id=Big, fields=Json)
+)
+
+INCOMING = _written("""
+    INSERT INTO calls (
+        uid, kind, direction, project_id, line_id, attempt, phone, number, scenario_id, scenario_version, variant,
+        status, cause, reason, tags, fields, created_at, ringing_at, duration_ms, billed_s, cost, currency, ended_by,
+        recording
+    ) VALUES (
+        :uid, 'inbound', 'inbound', :project, :line, 1, :phone, :number, :scenario_id, 0, 0,
+        'ringing', 0, '', '[]', :fields, :at, :at, 0, 0, 0, 'RUB', '',
+        ''
+    ) ON CONFLICT (uid) DO UPDATE SET uid = calls.uid
+    RETURNING id""")
+
 PROGRESSED = _written("""
     UPDATE calls SET
         status = :status, number = CASE WHEN :number = '' THEN number ELSE :number END,

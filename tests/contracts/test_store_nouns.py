@@ -284,66 +284,6 @@ async def test_the_inventory_is_refreshed_and_rents_stay(world: World) -> None:
     assert await numbers.for_project(second.id) == []
 
 
-async def test_a_number_rings_at_one_active_line(world: World) -> None:
-    lines, anna = world.store.lines, world.anna
-    await world.store.numbers.rent(NUMBERS, user=anna, now=NOW)
-    settings: dict[str, Any] = {"name": "Reception", "scenario_id": world.scenario, "numbers": [NUMBERS[0]]}
-    first = await lines.add(world.project, settings, now=NOW, user=anna)
-    second = await lines.copy(first.id, name="Second", now=NOW, user=anna)
-    assert await lines.line(NUMBERS[0]) is None
-    await lines.activate(first.id, user=anna)
-    found = await lines.line(NUMBERS[0])
-    assert found is not None and (found.id, found.timezone, found.windows) == (first.id, MOSCOW, ())
-    with pytest.raises(Conflict):
-        await lines.activate(second.id, user=anna)
-    await lines.change(second.id, {"numbers": [NUMBERS[1]]}, user=anna)
-    await lines.activate(second.id, user=anna)
-    with pytest.raises(Conflict):
-        await lines.change(second.id, {"numbers": [NUMBERS[0], NUMBERS[1]]}, user=anna)
-    await lines.deactivate(first.id, user=anna)
-    await lines.change(second.id, {"numbers": [NUMBERS[0]]}, user=anna)
-    assert (await lines.line(NUMBERS[1])) is None
-    moved = await lines.line(NUMBERS[0])
-    assert moved is not None and moved.id == second.id
-    await lines.deactivate(second.id, user=anna, archive=True)
-    with pytest.raises(Conflict):
-        await lines.activate(second.id, user=anna)
-    assert [row.id for row in (await lines.page(Ask(), user=anna)).items] == [first.id]
-
-
-async def test_an_incoming_call_is_written_before_it_is_answered(world: World) -> None:
-    store, anna = world.store, world.anna
-    await store.numbers.rent(NUMBERS, user=anna, now=NOW)
-    known = await world.people("+79000000001", name="Анна")
-    stop = await world.people("+79000000002", kind="blacklist")
-    settings: dict[str, Any] = {
-        "name": "Reception",
-        "scenario_id": world.scenario,
-        "numbers": [NUMBERS[0]],
-        "segment_id": known,
-        "blacklist_ids": [stop],
-        "schedule": {"windows": [{"days": [1, 2], "from": "09:00", "to": "18:00"}]},
-    }
-    row = await store.lines.add(world.project, settings, now=NOW, user=anna)
-    await store.lines.activate(row.id, user=anna)
-    line = await store.lines.line(NUMBERS[0])
-    assert line is not None and line.windows == (window("09:00", "18:00", [1, 2]),)
-    assert await store.lines.barred_on(line.id, "+79000000002")
-    assert not await store.lines.barred_on(line.id, "+79000000001")
-    call = [
-        await store.lines.open_incoming(
-            line, uid="1700000000.42", phone="+79000000001", number=NUMBERS[0], scenario_id=world.scenario, at=NOW
-        )
-        for _ in range(2)
-    ]
-    assert call[0].call_id == call[1].call_id and call[0].fields == {"name": "Анна"}
-    assert await store.calls.end(call[0].call_id, answered(cost=5))
-    row = await store.lines.get(row.id, user=anna)
-    assert (row.calls, row.goals, row.spent) == (1, 1, 5)
-    shown = await store.calls.get(call[0].call_id, user=anna)
-    assert (shown.direction, shown.kind, shown.line_id) == ("inbound", "inbound", row.id)
-
-
 async def test_a_version_of_a_scenario_never_changes(world: World) -> None:
     scenarios, anna = world.store.scenarios, world.anna
     await asyncio.gather(*(scenarios.put(world.scenario, {"n": n}, now=NOW, user=anna) for n in range(5)))

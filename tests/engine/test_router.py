@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.attempt import Job
-from engine.errors import ConfigError
+from engine.errors import ConfigError, StoreDown
 from engine.model import Result, Status, TalkLog
 from engine.ports import Line
-from engine.records import InboundLine
-from engine.router import Accept, Reject, Router, route
+from engine.records import Accept, InboundLine, Reject
+from engine.router import Router, route
 from engine.rules.billing import Tariff, Tariffs
 from engine.rules.window import window
 from tests.engine.rig import FIRST, MONDAY, Rig, said, until
@@ -118,15 +118,51 @@ def test_without_the_store_the_caller_hears_busy_not_silence() -> None:
 
 def test_a_store_that_hangs_does_not_hang_the_caller() -> None:
     rig = Rig()
+    rig.store.busy_s = 3600.0
     call = incoming()
-
-    async def never(number: str) -> InboundLine | None:
-        await asyncio.sleep(3600)
-        return None
-
-    rig.store.line = never  # type: ignore[method-assign]
     answer(rig, call)
     assert call.rejected == 42
+
+
+def test_a_store_that_fails_after_the_refusal_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    rig.store.lines[FIRST.number] = LINE
+    rig.store.busy_s, rig.store.failure = 10.0, StoreDown("the database is away for now")
+    call = incoming()
+
+    async def main() -> None:
+        desk = rig.desk()
+        task = asyncio.ensure_future(Router(desk, rig.store).run())
+        await asyncio.sleep(0.01)
+        rig.voice.come(call)
+        await until(lambda: call.rejected, 10)
+        assert desk.busy.count == 1  # until it is known that there is no row
+        assert await desk.busy.quiet(20)
+        task.cancel()
+        await asyncio.wait([task])
+
+    virtually(main)
+    assert call.rejected == 42 and not rig.store.calls
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_refusal_that_comes_too_late_leaves_nothing() -> None:
+    rig = Rig()
+    rig.store.busy_s = 10.0
+    call = incoming()
+
+    async def main() -> None:
+        desk = rig.desk()
+        task = asyncio.ensure_future(Router(desk, rig.store).run())
+        await asyncio.sleep(0.01)
+        rig.voice.come(call)
+        await until(lambda: call.rejected, 10)
+        assert await desk.busy.quiet(20)
+        task.cancel()
+        await asyncio.wait([task])
+
+    virtually(main)
+    assert call.rejected == 42 and not rig.store.calls
 
 
 def test_a_row_that_was_written_too_late_is_not_left_open() -> None:
