@@ -19,6 +19,7 @@ from typing import Any
 from num2words import num2words  # type: ignore[import-untyped,unused-ignore]
 
 from asr import _letters
+from asr._doubt import Sure
 from asr._espeak import Phonemes
 from asr._graph import Costs, Phones, Pronunciation, Vocabulary, loop
 from asr._phones import VOICES, from_espeak
@@ -125,7 +126,7 @@ class Graphs:
         )
         self.lexicon.start()
         self.unknown = 0  # phrases, so far, that have no sound
-        self.sure = float(told["sure"])  # confidence that a phrase must have
+        self.sure = Sure(*told["sure"])
         self._costs = Costs(**told["costs"])
         self._folder = folder.resolve()
         self._load = load

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from asr import _lexicon
+from asr._doubt import CERTAIN, Doubt, Sure, heard, words
 
 RATE = 8000
 UNKNOWN = "[unk]"
@@ -52,7 +54,15 @@ class VoskModel:
         else:
             recognizer = self._vosk.KaldiRecognizer(self._model, self._rate, grammar)
         recognizer.SetWords(True)
-        return VoskUtterance(recognizer, self._rate, self._graphs.sure if self._graphs else 0.0)
+        if self._graphs is None:
+            return VoskUtterance(recognizer, self._rate)
+        sure = self._graphs.sure
+        return VoskUtterance(recognizer, self._rate, sure, Doubt(partial(self._aside, model), sure))
+
+    def _aside(self, model: Any) -> Any:
+        recognizer = self._vosk.KaldiRecognizer(model, self._rate)
+        recognizer.SetWords(True)
+        return recognizer
 
     def close(self) -> None:
         """Ends what it has started."""
@@ -99,12 +109,12 @@ class VoskModel:
 
 
 class VoskUtterance:
-    """An utterance may hold several of Kaldi's: it closes one at each pause. Words that are less than `sure` are not
-    heard in the end, though a partial had them."""
+    """An utterance may hold several of Kaldi's: it closes one at each pause. What is less than `sure` is not heard."""
 
-    def __init__(self, recognizer: Any, rate: int, sure: float = 0.0) -> None:
+    def __init__(self, recognizer: Any, rate: int, sure: Sure = CERTAIN, doubt: Doubt | None = None) -> None:
         self._recognizer = recognizer
         self._least = sure
+        self._doubt = doubt
         self._stream = None
         if rate != RATE:
             import soxr  # type: ignore[import-untyped,unused-ignore]
@@ -115,8 +125,8 @@ class VoskUtterance:
 
     def push(self, pcm: bytes) -> str:
         self._accept(pcm, last=False)
-        partial = json.loads(self._recognizer.PartialResult()).get("partial", "")
-        return " ".join([*self._said, *_words(partial)])
+        found = json.loads(self._recognizer.PartialResult()).get("partial", "")
+        return " ".join([*self._said, *(self._doubt.held(found) if self._doubt else words(found))])
 
     def finish(self) -> tuple[str, float]:
         if self._stream is not None:
@@ -130,20 +140,19 @@ class VoskUtterance:
             import numpy as np
 
             pcm = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=last).tobytes()
-        if pcm and self._recognizer.AcceptWaveform(pcm):
+        if not pcm:
+            return
+        if self._doubt:
+            self._doubt.take(pcm)
+        if self._recognizer.AcceptWaveform(pcm):
             self._take(self._recognizer.Result())
+            if self._doubt:
+                self._doubt.begin()
 
     def _take(self, result: str) -> None:
-        for found in json.loads(result).get("result", ()):
-            words, sure = _words(found["word"]), float(found["conf"])
-            if words and sure >= self._least:
-                self._said += words
-                self._sure.append(sure)
-
-
-def _words(text: str) -> list[str]:
-    """[unk], [laughter], <eps> are no words; the blanks of a phrase that is one word are `_`."""
-    return [part for word in text.lower().split() if word[0] not in "[<" for part in word.split("_")]
+        for said, sure in heard(result, self._least):
+            self._said += said
+            self._sure.append(sure)
 
 
 # --- what a model's folder says of itself ---------------------------------------------------------------------------

@@ -35,6 +35,7 @@ EARLIER = 60 // FRAME_MS  # frames that silero hears from before the gate opened
 LASTING = 200 // FRAME_MS  # frames of voice after which it is no short word any more
 CLEAR = 10 ** (18 / 10)  # above the floor: no noise of a line or a street is so loud, so
 CLEARLY = 0.2  # of what silero is asked for otherwise is enough
+RECENT = 160 // FRAME_MS  # frames whose likeliest tells how likely a voice is
 TRUSTED = 100 // FRAME_MS  # frames for which the gate is believed meanwhile: too few for speech by themselves
 
 
@@ -70,6 +71,8 @@ def make(settings: Settings, silero: Silero | None) -> Vad:
 
 
 class WebRtcVad:
+    likely = 0.5  # it does not know
+
     def __init__(self, settings: Settings | None = None) -> None:
         rules = settings or Settings()
         self._detect = webrtcvad.Vad(3 if rules.mode is None else rules.mode).is_speech
@@ -131,6 +134,7 @@ class TwoStageVad:
         self._stream: Stream | None = None
         self._voice = False
         self._quiet = self._trusted = self._lasted = 0
+        self._recent: deque[float] = deque(maxlen=RECENT)  # of the stream that is open
         self._sure, self._hold = settings.sure, settings.hold
         self._most_quiet = settings.hold_ms // FRAME_MS
 
@@ -145,6 +149,7 @@ class TwoStageVad:
         elif len(frame) != FRAME_BYTES:
             return False
         likely = stream.push(frame)
+        self._recent.append(likely)
         asked = self._hold if self._voice else self._sure
         self._voice = likely >= (asked * CLEARLY if hears and self._first.clear else asked)
         if hears or self._voice:
@@ -161,12 +166,18 @@ class TwoStageVad:
         self._lasted += found
         return found
 
+    @property
+    def likely(self) -> float:
+        """The most that the second stage has said of the last 160 ms."""
+        return max(self._recent, default=0.0)
+
     def _open(self) -> Stream:
         stream = self._stream = self._second()
         self._voice, self._quiet, self._trusted, self._lasted = False, 0, TRUSTED, 0
         for frame in self._earlier:
             stream.push(frame)
         self._earlier.clear()
+        self._recent.clear()
         return stream
 
 

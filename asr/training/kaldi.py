@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from asr._doubt import Sure
 from asr._graph import Costs, Phones, Pronunciation, Vocabulary, loop, unigram
 from asr.training.corpus import SUBSAMPLING
 from asr.training.features import CONF, SIZE
 from asr.training.layers import CONTEXT, OFFSETS, Layer
 
-SURE = 0.75  # of vosk's confidence: below it foreign phrases are more than answers
+SURE = Sure(alone=0.75, beside_foreign=0.9)  # below it foreign phrases are more than answers
 HALF = math.log(0.5)
 # The blank inside a word counts as silence too, or many an utterance never ends.
 MODEL_CONF = f"""--min-active=200
