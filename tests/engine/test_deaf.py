@@ -37,19 +37,21 @@ start: ask
 nodes:
   ask:
     kind: recognize
-    timeout_s: 5
+    timeout_s: 20
     filters:
       - {voice: [yes], goto: known}
       - {silence: true, goto: silent}
       - {other: true, goto: other}
   known: {kind: tag, tag: known, next: bye}
   silent: {kind: tag, tag: silent, next: bye}
-  other: {kind: recognize, timeout_s: 5, filters: [{voice: [yes], goto: later}, {other: true, goto: bye}]}
+  other: {kind: recognize, timeout_s: 20, filters: [{voice: [yes], goto: later}, {other: true, goto: bye}]}
   later: {kind: tag, tag: later, next: bye}
   bye: {kind: hangup}
 """
-QUICK = Limits(streams=2, hang_s=0.6, start_s=10.0, memory_mb=100)
-SPOKEN = 40  # frames of an answer
+SMALL = Limits(streams=2, hang_s=60.0, start_s=30.0, memory_mb=100)
+ROOMY = replace(SMALL, memory_mb=1024)
+WATCHED = replace(SMALL, hang_s=2.0)  # a machine that is busy with more than this must not look hung
+BEGINNING, REST = 50, 40  # frames of an answer, before and after the harm
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Told:
 
 
 @asynccontextmanager
-async def pool(limits: Limits = QUICK, finish_s: float = 0.5) -> AsyncGenerator[Pool]:
+async def pool(limits: Limits = SMALL, finish_s: float = 10.0) -> AsyncGenerator[Pool]:
     async with Pool("tests.speech", {}, finish_s=finish_s, limits=limits).running() as one:
         yield one
 
@@ -82,45 +84,68 @@ async def call(recognizer: Recognizer, media: ScriptedMedia, told: Told) -> Talk
     clock = SystemClock()
     senses = Senses(FakeVad, lambda _: recognizer, told, told, clock)
     talk = Talk(Interpreter(load(SCENARIO)))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         return await Call(FakeLine(media), talk, senses, Chronicle(1, told, clock)).run()
 
 
-def answer(media: ScriptedMedia, *orders: str) -> None:
+def speak(media: ScriptedMedia, *orders: str, frames: int) -> None:
     """The orders, then a word that lasts; each is given once."""
     for text in orders:
         media.push(order(text))
-    for _ in range(SPOKEN - len(orders)):
+    for _ in range(frames - len(orders)):
         media.push(order("hm"))
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(3000):
+    for _ in range(6000):
         if holds():
             return
         await asyncio.sleep(0.005)
     raise AssertionError("it never came to that")
 
 
-def kill(one: Pool) -> None:
+@dataclass(frozen=True)
+class Harm:
+    """What befalls a worker in the middle of speech. `limits` are those by which it is noticed."""
+
+    name: str
+    does: Callable[[Pool, ScriptedMedia], None]
+    limits: Limits = SMALL
+
+
+def kill(one: Pool, _: ScriptedMedia) -> None:
     os.kill(one.pids[0], signal.SIGKILL)
 
 
-def hang(one: Pool) -> None:
+def hang(one: Pool, _: ScriptedMedia) -> None:
     os.kill(one.pids[0], signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("harm", [kill, hang])
-async def test_the_card_goes_on_by_other_and_the_next_answer_is_understood(harm: Callable[[Pool], None]) -> None:
+def starve(_: Pool, media: ScriptedMedia) -> None:
+    media.push(order("hoard 200"))  # one with more memory has the room for it
+
+
+HARMS = pytest.mark.parametrize(
+    "harm", [Harm("kill", kill), Harm("hang", hang, WATCHED), Harm("starve", starve)], ids=lambda harm: str(harm.name)
+)
+
+
+async def harmed(one: Pool, media: ScriptedMedia, harm: Harm) -> None:
+    """They have begun to speak; then this, and then what is to be understood."""
+    speak(media, frames=BEGINNING)
+    await until(lambda: one.load().live == 1)
+    harm.does(one, media)
+    speak(media, "say yes", frames=REST)
+
+
+@HARMS
+async def test_the_card_goes_on_by_other_and_the_next_answer_is_understood(harm: Harm) -> None:
     media, told = ScriptedMedia(), Told()
-    async with pool() as one:
-        hang(one)  # so that it cannot decide before it is harmed
+    async with pool(harm.limits) as one:
         talking = asyncio.ensure_future(call(one, media, told))
-        answer(media, "say yes")
-        await until(lambda: one.load().live == 1)
-        harm(one)
+        await harmed(one, media, harm)
         await until(lambda: bool(told.lost) and one.load().restarts == 1 and one.load().ready == 1)
-        answer(media, "say yes")
+        speak(media, "say yes", frames=REST)
         log = await talking
     assert path(log) == ["ask", "other", "later", "bye"]
     assert (step(log, "ask").by, log.ending) == ("other", "hangup")
@@ -129,67 +154,46 @@ async def test_the_card_goes_on_by_other_and_the_next_answer_is_understood(harm:
     assert step(log, "other").detail == ""  # that of another answer is not told of this one
 
 
-async def test_out_of_memory_in_mid_speech_leads_by_other() -> None:
+@HARMS
+async def test_with_a_fallback_the_answer_itself_is_understood(harm: Harm) -> None:
     media, told = ScriptedMedia(), Told()
-    async with pool() as one:
-        answer(media, "hoard 400", "say yes")
-        log = await call(one, media, told)
-    assert path(log)[:2] == ["ask", "other"]
-    assert (step(log, "ask").by, log.ending) == ("other", "hangup")
-    assert told.lost == ["recogniser"]
-
-
-@pytest.mark.parametrize("harm", [kill, hang])
-async def test_with_a_fallback_the_answer_itself_is_understood(harm: Callable[[Pool], None]) -> None:
-    media, told = ScriptedMedia(), Told()
-    async with pool() as first, pool() as second:
+    async with pool(harm.limits) as first, pool(ROOMY) as second:
         both = FallbackRecognizer([("first", first), ("second", second)])
-        hang(first)  # so that it cannot decide before it is harmed
         talking = asyncio.ensure_future(call(both, media, told))
-        answer(media, "say yes")
-        await until(lambda: first.load().live == 1)
-        harm(first)
+        await harmed(first, media, harm)
         log = await talking
+        await until(lambda: first.load().restarts == 1 and first.load().ready == 1)
     assert path(log) == ["ask", "known", "bye"]
     assert both.takeovers == 1
     assert told.lost == []
     assert "second took over from first: the recogniser" in step(log, "ask").detail
 
 
-async def test_out_of_memory_with_a_fallback_the_answer_itself_is_understood() -> None:
-    media, told = ScriptedMedia(), Told()
-    roomy = replace(QUICK, memory_mb=1024, hang_s=10.0)
-    async with pool() as first, pool(roomy, finish_s=5.0) as second:
-        both = FallbackRecognizer([("first", first), ("second", second)])
-        answer(media, "hoard 200", "say yes")  # which the second has the room for
-        log = await call(both, media, told)
-        await until(lambda: first.load().restarts == 1 and first.load().ready == 1)
-    assert path(log) == ["ask", "known", "bye"]
-    assert (both.takeovers, told.lost) == (1, [])
-
-
 async def test_no_room_at_all_leads_by_other() -> None:
     media, told = ScriptedMedia(), Told()
-    async with pool(replace(QUICK, streams=1)) as one:
+    async with pool(replace(SMALL, streams=1)) as one:
         busy = one.listen()
-        answer(media, "say yes")
-        log = await call(one, media, told)
-        assert one.load().overloaded >= 1
+        talking = asyncio.ensure_future(call(one, media, told))
+        speak(media, "say yes", frames=REST)
+        await until(lambda: bool(told.lost))
         busy.drop()
-    assert path(log)[:2] == ["ask", "other"]
+        speak(media, "say yes", frames=REST)
+        log = await talking
+    assert path(log) == ["ask", "other", "later", "bye"]
     assert step(log, "ask").by == "other"
+    assert step(log, "ask").detail.startswith("not recognised: no recogniser was free in time")
 
 
 async def test_hanging_up_while_the_recogniser_hangs_ends_the_call() -> None:
     media = ScriptedMedia()
-    async with pool(finish_s=5.0) as one:
+    async with pool() as one:
         talking = asyncio.ensure_future(call(one, media, Told()))
-        answer(media, "hm")
+        speak(media, frames=REST)
         await until(lambda: one.load().live == 1)
-        hang(one)
+        hang(one, media)
         media.leave()
         began = asyncio.get_running_loop().time()
         log = await talking
-        assert asyncio.get_running_loop().time() - began < 0.5
+        assert asyncio.get_running_loop().time() - began < 5.0  # neither limit was waited for
         assert one.load().live == 0
     assert log.ending == "left"
