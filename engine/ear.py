@@ -2,7 +2,7 @@
 
     frame ─▶ Vad ─▶ Endpointer ─▶ Started ─▶ Hearing.push … ─▶ Stood (a partial that no longer changes) ─▶ Ended
                     │   └▶ patience, counted only while the robot is silent and nobody speaks ─▶ Quiet
-                    └▶ the robot's own echo, a tone: nobody began to speak
+                    └▶ the robot's own echo, a tone, music: nobody began to speak
 
 An utterance belongs to the `Listen` that stood when it began; one that began while nothing was listened for, or under a
 prompt that does not let itself be interrupted, belongs to nobody: it is waited out and never recognised.
@@ -18,7 +18,7 @@ from itertools import islice
 from engine.audio import peak
 from engine.model import FRAME_MS
 from engine.ports import Hearing, Recognizer, Vad
-from engine.rules.barge_in import BargeIn, Playback, is_tone
+from engine.rules.barge_in import BargeIn, Playback, is_music, is_tone
 from engine.rules.endpointing import Endpointer, Endpointing, Expected, Turn, expected
 from scenarios.digits import digits
 from scenarios.talk import Listen
@@ -26,6 +26,7 @@ from scenarios.talk import Listen
 PREROLL = 300 // FRAME_MS  # frames recognised from before the onset: a first syllable is often quiet
 DOUBTED = 160 // FRAME_MS  # frames by which an onset is judged
 FAINT = 0.04  # of the loudest frame of what is being said: fainter ones (−28 dB) are its fading, not its sound
+CERTAIN = 0.6  # so likely a voice is one
 OTHER = 600 // FRAME_MS  # frames after which it is something else that is said
 
 
@@ -100,7 +101,7 @@ class Ear:
     def __init__(
         self, vad: Vad, recognizer: Callable[[str], Recognizer], language: str, rules: TurnTaking = USUAL
     ) -> None:
-        self._voiced = vad.voiced
+        self._vad = vad
         self._recognizer = recognizer
         self._language = language
         self._rules = rules
@@ -161,7 +162,7 @@ class Ear:
     def push(self, frame: bytes, *, speaking: bool, interruptible: bool) -> Signal | None:
         """The next frame. `speaking`: the robot is; `interruptible`: it may be interrupted by this."""
         self._frame += 1
-        voiced = self._voiced(frame)
+        voiced = self._vad.voiced(frame)
         self._last.ago += 1
         if voiced:
             self._last.voiced(frame)
@@ -170,7 +171,7 @@ class Ear:
             self._before.append(frame)
         else:
             utterance.hearing.push(frame)
-        turn = self._endpointer.push(voiced)
+        turn = self._endpointer.push(voiced, voiced and self._vad.likely >= CERTAIN)
         if turn is None:
             return self._stood(utterance) if utterance is not None else self._wait(speaking)
         if turn is Turn.STARTED:
@@ -184,9 +185,11 @@ class Ear:
         return Ended(utterance.hearing, utterance.owner)
 
     def _nobody(self) -> bool:
-        """What has just begun is a tone, or the robot's own voice coming back."""
+        """What has just begun is a tone, music, or the robot's own voice coming back."""
         heard = b"".join(islice(self._before, max(0, len(self._before) - DOUBTED), None))
-        return is_tone(heard) or self._playback.echoes(heard, self._frame)
+        if is_tone(heard) or is_music(heard, self._vad.likely, self._rules.barge_in):
+            return True
+        return self._playback.echoes(heard, self._frame)
 
     def _start(self) -> Started | None:
         want = self._want

@@ -54,6 +54,11 @@ class Vad(Protocol):
 
     def voiced(self, frame: bytes) -> bool: ...
 
+    @property
+    def likely(self) -> float:
+        """How likely the sound of the last 160 ms was a voice, from 0 to 1; 0.5 where that is not known."""
+        ...
+
 
 class Hearing(Protocol):
     """One utterance being recognised; owns all state of that utterance."""

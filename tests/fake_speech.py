@@ -99,5 +99,7 @@ class FakeSynthesizer:
 class FakeVad:
     """Every `spoken` frame is voice, every other one is not."""
 
+    likely = 1.0
+
     def voiced(self, frame: bytes) -> bool:
         return frame[0] != 0

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 FRAME_MS = 20
+SCATTERED = (1 << 300 // FRAME_MS) - 1  # frames over which those of a certain voice are counted, as bits
 
 
 class Turn(Enum):
@@ -73,15 +74,26 @@ class Endpointer:
     """Voiced or not, frame by frame, in; STARTED and ENDED, in turn, out.
 
     A voiced frame counts up, an unvoiced one down, so that a drop-out inside a word does not begin the count anew and
-    scattered clicks never reach it. `started_after` and `longest` are the listening card's, in frames; so is
-    `ended_after`, which begins anew with each utterance.
+    scattered clicks never reach it. Where the voice is certain, all voiced frames of the last 300 ms count: between the
+    first consonants of "кто" and of "stop" and their vowels there is more silence than sound. `started_after` and
+    `longest` are the listening card's, in frames; so is `ended_after`, which begins anew with each utterance.
     """
 
-    __slots__ = ("_count", "_end", "_length", "_silence", "ended_after", "longest", "speaking", "started_after")
+    __slots__ = (
+        "_count",
+        "_end",
+        "_length",
+        "_recent",
+        "_silence",
+        "ended_after",
+        "longest",
+        "speaking",
+        "started_after",
+    )
 
     def __init__(self, rules: Endpointing = USUAL) -> None:
         self._end = max(1, rules.end_ms // FRAME_MS)
-        self._count = self._silence = self._length = 0
+        self._count = self._silence = self._length = self._recent = 0
         self.ended_after = self._end
         self.speaking = False
         self.started_after = 6
@@ -92,14 +104,18 @@ class Endpointer:
         """Something is heard that may yet become speech."""
         return self._count > 0
 
-    def push(self, voiced: bool) -> Turn | None:
+    def push(self, voiced: bool, certain: bool = False) -> Turn | None:
+        """The next frame; `certain`: what is voiced is a voice beyond doubt."""
         if self.speaking:
             return self._in_speech(voiced)
+        self._recent = (self._recent << 1 | voiced) & SCATTERED
         if not voiced:
             if self._count:
                 self._count -= 1
             return None
         self._count += 1
+        if certain:
+            self._count = max(self._count, self._recent.bit_count())
         if self._count < self.started_after:
             return None
         self.speaking, self._length, self._silence = True, self._count, 0
@@ -109,11 +125,12 @@ class Endpointer:
     def recant(self) -> None:
         """What has just started was no speech. It is asked again soon: somebody may be speaking into an echo."""
         self.speaking, self._count = False, self.started_after // 2
+        self._recent = (1 << self._count) - 1
 
     def _in_speech(self, voiced: bool) -> Turn | None:
         self._length += 1
         self._silence = 0 if voiced else self._silence + 1
         if self._silence < self.ended_after and self._length < self.longest:
             return None
-        self.speaking, self._count = False, 0
+        self.speaking, self._count, self._recent = False, 0, 0
         return Turn.ENDED

@@ -70,6 +70,19 @@ async def test_speech_is_voice(make: Callable[[], Vad], speech: list[bytes]) -> 
     assert longest(flags) >= 6  # enough for an utterance to begin
 
 
+async def test_a_likelihood_is_one_at_any_time_and_no_less_than_even_while_somebody_speaks(
+    make: Callable[[], Vad], speech: list[bytes]
+) -> None:
+    detector = make()
+    assert 0 <= detector.likely <= 1
+    told = []
+    for frame in [SILENCE] * 20 + speech + [SILENCE] * 50:
+        detector.voiced(frame)
+        told.append(detector.likely)
+    assert all(0 <= likely <= 1 for likely in told)
+    assert max(told) >= 0.5
+
+
 async def test_speech_from_the_first_frame_is_voice(make: Callable[[], Vad], speech: list[bytes]) -> None:
     detector = make()
     assert longest([detector.voiced(frame) for frame in speech]) >= 6

@@ -82,6 +82,8 @@ def test_silence_before_the_answers_first_word_is_no_answer() -> None:
 class SlowToLetGo:
     """As real detectors are: what comes after a voice is taken for it for some 100 ms."""
 
+    likely = 0.5
+
     def __init__(self) -> None:
         self._left = 0
 
