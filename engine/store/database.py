@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from engine.errors import ConfigError, Conflict, DozvonError, InputError, StoreDown
+from engine.store.gate import Gate
 from engine.store.types import Table, dump
 
 BUSY_S = 15.0  # how long another process's write is waited for
@@ -53,11 +54,11 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.kind = self.url.get_backend_name()
-        self._turn: asyncio.Lock | None = None
+        self._gate: Gate | None = None
         if self.kind == "sqlite":
             if self.url.database in (None, "", ":memory:"):
                 raise ConfigError("the database must be a file: sqlite+aiosqlite:///./var/dozvon.db")
-            self._turn = asyncio.Lock()
+            self._gate = Gate()
             self.engine = self._sqlite(pool_size=1, writes=True)
             self._reader = self._sqlite(pool_size=READERS, writes=False)
             plain = self.url.set(drivername="sqlite")
@@ -99,8 +100,8 @@ class Database:
         """All of the block or none of it. Raises StoreDown, and Conflict where a constraint is broken."""
         with told():
             async with AsyncExitStack() as stack:
-                if self._turn is not None:
-                    await stack.enter_async_context(self._turn)
+                if self._gate is not None:
+                    await stack.enter_async_context(self._gate.alone())
                 session = await stack.enter_async_context(
                     AsyncSession(self.engine, expire_on_commit=False, autoflush=False)
                 )
@@ -108,11 +109,12 @@ class Database:
                 yield session
 
     async def transact(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `write`, for what runs for every call: on SQLite the whole of `work` is one trip to the writer's thread.
+        """As `write`, for what runs for every call: on SQLite the whole of `work` is one trip to the writer's thread,
+        and the next one in the thread does not wait until the event loop has heard of it.
 
         Cancelled, it is finished first: all of it is done, or none."""
         with told():
-            if self._turn is None:
+            if self._gate is None:
                 async with self.engine.begin() as connection:
                     return await connection.run_sync(work, *args, **kwargs)
 
@@ -120,7 +122,7 @@ class Database:
                 with self._hand.begin() as connection:
                     return work(connection, *args, **kwargs)
 
-            async with self._turn:
+            async with self._gate.together():
                 done = asyncio.get_running_loop().run_in_executor(self._writing, run)
                 try:
                     return await asyncio.shield(done)
@@ -131,7 +133,7 @@ class Database:
     async def glance(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `read`, for what is asked for every call."""
         with told():
-            if self._turn is None:
+            if self._gate is None:
                 async with self._reader.connect() as connection:
                     return await connection.run_sync(work, *args, **kwargs)
 
@@ -155,7 +157,7 @@ class Database:
     async def close(self) -> None:
         await self._reader.dispose()
         await self.engine.dispose()
-        if self._turn is not None:
+        if self._gate is not None:
             self._writing.shutdown()
             self._looking.shutdown()
             self._hand.dispose()

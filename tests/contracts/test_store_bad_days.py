@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from engine.errors import ConfigError, InputError, StoreDown
 from engine.store import Ask, CallFilter, Person, Store, migrate, open_store
@@ -156,6 +157,25 @@ async def test_many_writers_at_once_wait_their_turn(world: World) -> None:
 
     await asyncio.gather(*(call() for _ in range(40)))
     assert (await store.campaigns.totals([campaign]))[campaign].goals == 40
+
+
+async def test_sqlite_writes_on_while_the_event_loop_is_held_up(file: tuple[Path, Store]) -> None:
+    """A loop that hundreds of calls keep busy hears of a transaction late: the next ones do not wait for that."""
+    _, store = file
+    done: list[int] = []
+    all_done = threading.Event()
+
+    def note(connection: Connection, n: int) -> None:
+        connection.execute(text("DELETE FROM users"))
+        done.append(n)
+        if n == 19:
+            all_done.set()
+
+    writing = [asyncio.ensure_future(store.db.transact(note, n)) for n in range(20)]
+    await asyncio.sleep(0)
+    assert all_done.wait(30)  # while the loop stands still
+    assert done == list(range(20))
+    await asyncio.gather(*writing)
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "\x00"])
