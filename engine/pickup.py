@@ -37,6 +37,7 @@ PREROLL = 300 // FRAME_MS
 GREETING_MS = 60_000  # a machine that speaks longer is not waited for
 SECOND_BEEP_MS = 300  # after a beep: there may be two
 BEFORE_MS = 400  # a beep that ended so shortly before the verdict is the one that the message follows
+TURNS_OUT_MS = 1500  # a machine that is to be hung up on may turn out one that something is to be said to
 STANDS_MS = 1500  # an announcement before the answer is believed when it has stood for so long,
 UNTOLD_MS = 4000  # or for so long if it has not said what it tells of
 PERSON_MS = 45_000  # an assistant may need so long to bring somebody
@@ -103,7 +104,7 @@ class Detector:
         self.resting = False
         self._voiced = vad.voiced
         self._recognizer = recognizer
-        self._expected = EXPECTED if getattr(recognizer, "any_phrase", False) else ()  # it hears nothing else
+        self._expected = _expected(recognizer)
         self._language = language
         self._told = told
         self._before: deque[bytes] = deque(maxlen=PREROLL)
@@ -164,6 +165,13 @@ class Detector:
         self._told(verdict)
 
 
+def _expected(recognizer: object) -> tuple[str, ...]:
+    """What must be told to a recogniser that hears nothing else; the first, where others stand in for it."""
+    while inners := getattr(recognizer, "inners", ()):
+        _, recognizer = inners[0]
+    return EXPECTED if getattr(recognizer, "any_phrase", False) else ()
+
+
 async def overhear(media: MediaStream, *, senses: Senses, language: str) -> Status | None:
     """`engine.ports.Early`: what the network says before anybody answers, as a status; None if it says nothing."""
     detector = Detector(senses.vad(), senses.recognizer(""), language)
@@ -218,10 +226,12 @@ class Pickup:
         self._senses = senses
         self._chronicle = chronicle
         self._detector = Detector(senses.vad(), senses.recognizer(""), language, self._found)
-        self._line = TappedLine(line, self._detector.push)
+        self._line = TappedLine(line, self._hear)
         self._call: Call | None = None
         self._wants = ""  # what is to be done when the talk has been stopped: hangup | message | screening
         self._leaving = False
+        self._hangs_up_ms = 0  # when the talk is to be stopped, unless it is somebody else by then; 0: it is not
+        self._told_purpose = False
 
     @property
     def call(self) -> Call | None:
@@ -251,16 +261,30 @@ class Pickup:
 
     # --- the verdict -------------------------------------------------------------------------------------------------
 
+    def _hear(self, item: bytes | Digit) -> None:
+        self._detector.push(item)
+        if 0 < self._hangs_up_ms <= self._detector.amd.now_ms:
+            self._stop("hangup")
+
     def _found(self, verdict: Verdict) -> None:
         """Called from within a frame of the talk, or while a machine is attended to."""
         because = [(each.what, each.weight, each.at_ms) for each in verdict.evidence]
         machine = verdict.kind is not Kind.PERSON and verdict.kind is not Kind.UNKNOWN
         self._chronicle.answered_by(verdict.kind.value, machine=machine, at_ms=verdict.at_ms, because=because)
-        if machine and not self._wants and self._call is not None:
-            self._wants = self._wish(verdict.kind)
-            if self._wants:
-                self._detector.on()
-                self._call.dismiss(None, BY_RULE)
+        self._hangs_up_ms = 0
+        if machine and not self._wants and (wish := self._wish(verdict.kind)):
+            self._detector.on()
+            if wish == "hangup" and self._lines.prompts:
+                self._hangs_up_ms = verdict.at_ms + TURNS_OUT_MS
+            else:
+                self._stop(wish)
+
+    def _stop(self, wants: str) -> None:
+        """The talk ends, for this."""
+        self._hangs_up_ms = 0
+        if self._call is not None:
+            self._wants = wants
+            self._call.dismiss(None, BY_RULE)
 
     def _wish(self, kind: Kind) -> str:
         if kind is Kind.SCREENING and self._lines.purpose is not None:
@@ -287,6 +311,7 @@ class Pickup:
         """When it has finished asking: say what the call is about, once; then a person may come."""
         amd = self._detector.amd
         assert self._lines.purpose is not None
+        self._told_purpose = True
         if not await self._until(lambda: amd.silence_ms >= 700 or self._is_a_person(), PERSON_MS):
             return False
         if not self._is_a_person():
@@ -309,22 +334,29 @@ class Pickup:
                 return False
             if self._is_a_person():
                 return True
+            if self._asks():
+                return await self._through_an_assistant()
             since_ms = amd.now_ms
-            if await self._say(self._lines.message, partial(self._beeped_after, since_ms + SECOND_BEEP_MS)):
+            if await self._say(self._lines.message, partial(self._too_early, since_ms + SECOND_BEEP_MS)):
                 return False
         return False
 
-    def _beeped_after(self, at_ms: int) -> bool:
-        return self._detector.amd.beeped_ms > at_ms
+    def _too_early(self, at_ms: int) -> bool:
+        return self._detector.amd.beeped_ms > at_ms or self._asks()
 
     def _may_begin(self, since_ms: int) -> bool:
         amd = self._detector.amd
-        if self._is_a_person():
+        if self._is_a_person() or self._asks():
             return True
         if amd.beeped_ms >= since_ms:
             return amd.now_ms - amd.beeped_ms >= SECOND_BEEP_MS
         silent_ms = amd.now_ms - max(since_ms, amd.now_ms - amd.silence_ms)
         return silent_ms >= self._rules.beep_wait_s * 1000 and not amd.speaking
+
+    def _asks(self) -> bool:
+        """What seemed voicemail was an assistant."""
+        screens = self._detector.amd.verdict.kind is Kind.SCREENING
+        return screens and self._lines.purpose is not None and not self._told_purpose
 
     def _is_a_person(self) -> bool:
         return self._detector.amd.verdict.kind is Kind.PERSON

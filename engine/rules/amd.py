@@ -12,75 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.rules import greetings, tones
+from engine.rules import greetings
 from engine.rules.greetings import Clue, Kind
+from engine.rules.phrases import Phrases
 from engine.rules.tones import FRAME_MS, Sign, Signal, Tones
+from engine.rules.weights import USUAL, Settings
 
-__all__ = ["Amd", "Evidence", "Kind", "Settings", "Verdict"]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every threshold. Weights are added up by kind; times are milliseconds."""
-
-    tones: tones.Limits = tones.Limits()
-
-    # speech
-    onset_ms: int = 80  # so much voice is speech
-    near_db: float = 10.0  # of the loudest so far: what is quieter is somebody, or something, in the background
-    forgets_db_s: float = 1.5  # so fast the loudest so far is forgotten
-    burst_after_ms: int = 160
-    burst_db: float = 9.0  # a voice that comes so much above the noise begins there, not where the noise did
-    pause_ms: int = 560  # a pause this long ends an utterance
-    early_ms: int = 4000  # an utterance that begins later says nothing by its length
-    resumed_ms: int = 1500  # unless it follows the one before so soon
-
-    # a short greeting and then silence: at most so long, after so much silence, weighs so much
-    shortest_ms: int = 100  # what is shorter is no word
-    short: tuple[tuple[int, int, float], ...] = (
-        (160, 600, 1.6),
-        (900, 400, 2.0),
-        (1500, 460, 1.7),
-        (2000, 700, 1.5),
-        (2700, 1100, 1.5),
-    )
-    greeted_ms: int = 300  # the silence that is enough after words that only people say
-    greeted: float = 2.0
-    greeted_most_ms: int = 1600
-    opening_ms: int = 750  # after words with which people and machines begin alike
-    greeting_most: float = 2.2  # its length and its words tell of one and the same greeting
-    # a greeting that was short, and then went on for so long after all
-    went_on_ms: int = 1100
-    went_on_after_ms: int = 1000
-    went_on: float = 0.8
-    # one utterance that does not end: after so long, weighs so much
-    long: tuple[tuple[int, float], ...] = ((1700, 0.8), (2050, 0.8), (2900, 0.8), (4500, 1.0))
-    talkative_ms: int = 7000  # by then so much of the time was speech
-    talkative_share: float = 0.7
-    talkative: float = 1.2
-
-    # phrases: the weight of a decisive one, by kind; all of a kind together weigh at most so much
-    phrase_machine: float = 4.5
-    phrase_screening: float = 4.5
-    phrase_announcement: float = 4.5
-    phrase_most: float = 6.0
-
-    # tones
-    beep_after_speech: float = 3.0
-    beep: float = 2.0
-    network: float = 4.0
-    fax_calling: float = 1.2
-    fax_answering: float = 4.0
-    speech_before_beep_ms: int = 500
-
-    key: float = 5.0
-
-    # the verdict
-    enough: float = 1.5
-    margin: float = 0.4
-
-
-USUAL = Settings()
+__all__ = ["USUAL", "Amd", "Evidence", "Kind", "Settings", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +73,7 @@ class _Speech:
 class _Scores:
     """What has been found so far."""
 
+    said: Phrases
     evidence: list[Evidence] = field(default_factory=list[Evidence])
     sums: dict[Kind, float] = field(default_factory=dict[Kind, float])
     phrases: dict[Kind, float] = field(default_factory=dict[Kind, float])
@@ -163,7 +102,7 @@ class Amd:
         self._rules = rules
         self._tones = Tones(rules.tones)
         self._speech = _Speech()
-        self._scores = _Scores()
+        self._scores = _Scores(self._phrases())
         self._now_ms = 0
         self._since = 0  # the score began anew then
         self._last_text = ""
@@ -197,6 +136,8 @@ class Amd:
         if signal is not None:
             self._toned(signal)
         self._listen(voiced and not self._tones.tonal and self._near())
+        for clue in self._scores.said.ripe(self._now_ms, self.silence_ms):
+            self._said(clue)
         return self._judge()
 
     def text(self, text: str) -> Verdict | None:
@@ -204,10 +145,8 @@ class Amd:
         if not text or text == self._last_text:
             return None
         self._last_text = text
-        for clue in greetings.clues(text):
-            if clue.phrase not in self._scores.seen:
-                self._scores.seen.add(clue.phrase)
-                self._said(clue)
+        for clue in self._scores.said.heard(text, self._now_ms):
+            self._said(clue)
         self._greeted, self._opening = greetings.greets(text), greetings.opens(text)
         return self._judge()
 
@@ -223,11 +162,14 @@ class Amd:
 
     def afresh(self) -> None:
         """Somebody else may speak now (a screening assistant passes the call on): judge anew, keep the evidence."""
-        self._scores = _Scores(evidence=self._scores.evidence)
+        self._scores = _Scores(self._phrases(), evidence=self._scores.evidence)
         self._speech = _Speech(voiced_ms=self._now_ms, ended_ms=self._now_ms, number=0)
         self._since, self._last_text = self._now_ms, ""
         self._greeted = self._opening = False
         self.verdict = Verdict(at_ms=self._now_ms, evidence=tuple(self._scores.evidence))
+
+    def _phrases(self) -> Phrases:
+        return Phrases(self._rules.unfinished_ms, self._rules.unfinished_silence_ms)
 
     def _near(self) -> bool:
         """Is this frame about as loud as the voice on this line?"""
@@ -378,6 +320,8 @@ class Amd:
             return self._found(best)
         if best is standing or best is Kind.UNKNOWN or sums[best] < self._rules.enough:
             return None
+        if self._scores.said.waiting and not self._scores.phrases.get(best):
+            return None  # who speaks so will tell: the rhythm does not know better
         others = max((score for kind, score in sums.items() if kind is not best), default=0.0)
         if sums[best] < others + self._rules.margin:
             return None

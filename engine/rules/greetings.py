@@ -2,12 +2,14 @@
 
     "абонент временно недоступен" ─▶ announcement, unreachable        "оставьте сообщение после сигнала" ─▶ machine
 
-A phrase is words, each given by its beginning (`остав*`) or whole; up to two other words may stand between.
+A phrase is words, each given by its beginning (`остав*`) or whole; up to two other words may stand between. With the
+end of one a phrase of another kind may begin: "вас приветствует" and "приветствует ассистент".
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,6 +33,8 @@ class Clue:
     means: str = ""
 
 
+LONGEST = 600  # characters of a partial that are looked at: the last ones
+BETWEEN = 2  # other words may stand between those of a phrase
 _MACHINE = {
     1.0: """
         остав* сообщени*; остав* голосов*; после сигнала; после звукового; после гудка; автоответчик*; голосов* почт*;
@@ -61,7 +65,7 @@ _SCREENING = {
         голосов* помощник*; секретар* олег*; личн* секретар*; умн* секретар*; виртуальн* секретар*; робот секретар*;
         кто звонит и зачем; кто звонит и по какому; кто вы и зачем; зачем вы звоните; приветствует ассистент*;
         электронн* секретар*; умн* ответчик*; отвечает ассистент*; отвечает помощник*; защитник*; передам абоненту;
-        screening service; using a screening; call assist; call assistant; record your name; state your name;
+        screening service; using a screening; using call assist; this is call assist; record your name; state your name;
         reason for calling; reason for your call; why you're calling; virtual assistant;
         digital assistant; google assistant
     """,
@@ -102,10 +106,10 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"[\w']+", text.lower().replace("ё", "е").replace("’", "'")))
 
 
-def _pattern(phrase: str) -> re.Pattern[str]:
-    words = [re.escape(word.rstrip("*")) + (r"\w*" if word.endswith("*") else "") for word in phrase.split()]
-    between = r" (?:[\w']+ ){0,2}"
-    return re.compile(r"(?<![\w'])" + between.join(words) + r"(?![\w'])")
+def _pattern(words: Sequence[str], end: str = r"(?![\w'])") -> re.Pattern[str]:
+    one_by_one = [re.escape(word.rstrip("*")) + (r"\w*" if word.endswith("*") else "") for word in words]
+    between = rf" (?:[\w']+ ){{0,{BETWEEN}}}"
+    return re.compile(r"(?<![\w'])" + between.join(one_by_one) + end)
 
 
 def _list(text: str) -> list[str]:
@@ -113,7 +117,7 @@ def _list(text: str) -> list[str]:
 
 
 _CLUES: tuple[tuple[re.Pattern[str], Clue], ...] = tuple(
-    (_pattern(phrase), Clue(kind, phrase, strength, means))
+    (_pattern(phrase.split()), Clue(kind, phrase, strength, means))
     for kind, table in (
         (Kind.SCREENING, [(text, strength, "") for strength, text in _SCREENING.items()]),
         (Kind.MACHINE, [(text, strength, "") for strength, text in _MACHINE.items()]),
@@ -122,9 +126,41 @@ _CLUES: tuple[tuple[re.Pattern[str], Clue], ...] = tuple(
     for text, strength, means in table
     for phrase in _list(text)
 )
+
+
+def _may_be_one(word: str, other: str) -> bool:
+    """Can the same word be meant?"""
+    ours, theirs = word.rstrip("*"), other.rstrip("*")
+    if word.endswith("*") and theirs.startswith(ours):
+        return True
+    return ours == theirs or (other.endswith("*") and ours.startswith(theirs))
+
+
+def _longer(clue: Clue) -> list[tuple[list[str], list[str], int]]:
+    """The words of this clue, those which would make them a phrase of another kind that began with its end, and how
+    many others may stand between: assistants have names and adjectives, the network has not."""
+    words = clue.phrase.split()
+    found = []
+    for _, other in _CLUES:
+        theirs = other.phrase.split()
+        if other.kind is not clue.kind:
+            for shared in range(1, min(len(words), len(theirs) - 1) + 1):
+                if all(map(_may_be_one, words[-shared:], theirs[:shared])):
+                    found += [(words, theirs[shared:], BETWEEN if other.kind is Kind.SCREENING else 0)]
+    return found
+
+
+_UNFINISHED: dict[str, tuple[re.Pattern[str], ...]] = {}  # phrase -> what it looks like while it may be another yet
+_FINISHED: dict[str, tuple[re.Pattern[str], ...]] = {}  # phrase -> what it looks like when it has become one
+for _, _clue in _CLUES:
+    if _more := _longer(_clue):
+        _so_far = {((*words, *rest[:n]), others) for words, rest, others in _more for n in range(len(rest))}
+        _UNFINISHED[_clue.phrase] = tuple(
+            _pattern(words, rf"(?: [\w']+){{0,{others}}}$") for words, others in sorted(_so_far)
+        )
+        _FINISHED[_clue.phrase] = tuple(_pattern((*words, *rest)) for words, rest, _ in _more)
 _GREETS = frozenset(_list(_PERSON))
 _OPENS = frozenset(_list(_OPENING))
-LONGEST = 600  # characters of a partial that are looked at: the last ones
 # Words for the phrases that are given by their beginnings: as they are said.
 _SAID = """
     оставьте сообщение; оставьте ваше сообщение; оставить сообщение; оставьте голосовое сообщение; голосовая почта;
@@ -142,6 +178,21 @@ def clues(text: str) -> list[Clue]:
     """Every phrase of a machine that this text holds, each once."""
     plain = _plain(text[-LONGEST:])
     return [clue for pattern, clue in _CLUES if pattern.search(plain)]
+
+
+def unfinished(clue: Clue, text: str) -> bool:
+    """This clue of the text may yet turn out to be the beginning of a longer phrase of another kind: the text ends
+    within that one."""
+    patterns = _UNFINISHED.get(clue.phrase, ())
+    plain = _plain(text[-LONGEST:]) if patterns else ""
+    return any(pattern.search(plain) for pattern in patterns)
+
+
+def became_another(clue: Clue, text: str) -> bool:
+    """In this text the clue is but the beginning of a longer phrase of another kind, which is there as a whole."""
+    patterns = _FINISHED.get(clue.phrase, ())
+    plain = _plain(text[-LONGEST:]) if patterns else ""
+    return any(pattern.search(plain) for pattern in patterns)
 
 
 def opens(text: str) -> bool:

@@ -18,6 +18,7 @@ from engine.model import FRAME_BYTES, FRAME_MS, DialOrder, Result, Sound, Status
 from engine.pickup import Pickup, lines, overhear
 from engine.ports import Line
 from engine.rules.campaign import Machines, read
+from engine.rules.greetings import EXPECTED
 from scenarios.check import load
 from scenarios.interpreter import Interpreter
 from scenarios.talk import Fetch, Fetched, Prompt
@@ -326,3 +327,60 @@ def test_a_campaign_says_it_in_the_api_s_words() -> None:
     assert read(row, callers=()).amd == Machines("message", material_id=7)
     assert read({**row, "amd": {}}, callers=()).amd == Machines()
     assert lines(read(row, callers=()).amd, "ru").prompts == (Prompt(material=7),)
+
+
+def test_what_seemed_voicemail_and_then_asks_is_told_the_purpose() -> None:
+    media = ScriptedMedia(
+        [
+            Speech(0.4, 1.2, "вы позвонили Ивану"),
+            Speech(2.4, 2.0, "это виртуальный секретарь представьтесь"),
+            Speech(9.0, 0.4, "алло"),
+            Speech(14.0, 0.4, "да"),
+        ],
+        hangs_up_at=40,
+    )
+    world = World(media, MESSAGE)
+    log = world.run()
+    assert kinds(log) == ["machine", "screening", "person"]
+    assert world.heard.count("Звоню по заказу") == 1
+    assert "Перезвоните нам" not in world.heard
+    assert log.result is Result.GOAL
+
+
+def test_nobody_is_hung_up_on_who_turns_out_to_be_spoken_to() -> None:
+    media = ScriptedMedia(
+        [Speech(0.4, 0.8, "абонент занят"), Speech(1.5, 1.0, "оставьте сообщение после сигнала")], hangs_up_at=30
+    )
+    world = World(media, MESSAGE)
+    log = world.run()
+    assert kinds(log) == ["announcement", "machine"]
+    assert world.heard[-1] == "Перезвоните нам"
+
+
+def test_an_announcement_that_stays_one_is_hung_up_on() -> None:
+    media = ScriptedMedia([Speech(0.4, 1.0, "абонент временно недоступен")], hangs_up_at=30)
+    world = World(media, MESSAGE)
+    log = world.run()
+    assert kinds(log) == ["announcement"]
+    assert (log.result, log.ended_by) == (Result.ANSWERING_MACHINE, "robot")
+    assert world.media.heard[-1].until <= 4.0
+
+
+class Told(FakeRecognizer):
+    any_phrase = True
+
+
+class StoodInFor(FakeRecognizer):
+    inners = (("first", Told()), ("second", FakeRecognizer()))
+
+
+@pytest.mark.parametrize(
+    ("recognizer", "told"),
+    [(Told(), EXPECTED), (StoodInFor(), EXPECTED), (FakeRecognizer(), ())],
+    ids=["it", "stood in for", "hears anything"],
+)
+def test_a_recogniser_that_hears_only_what_it_is_told_is_told_the_phrases(
+    recognizer: FakeRecognizer, told: tuple[str, ...]
+) -> None:
+    World(voicemail(), Machines("hangup"), recognizer=recognizer).run()
+    assert ("ru", told) in recognizer.asked
