@@ -19,6 +19,7 @@ RATE = 8000
 FRAME = 160  # samples of 20 ms
 LATEST = 24  # frames: the longest delay that is tried
 EARLIEST = 2  # frames: the far end may be ahead of our count
+STRUCK = 6 * FRAME * 2  # bytes
 LASTING = 512  # samples of each look at what stays
 HANN = np.hanning(LASTING).astype(np.float32)
 LOWEST, HIGHEST = 18, 435  # of 2 * LASTING lines: the telephone's band
@@ -36,6 +37,8 @@ class BargeIn:
     faint_db: float = -16.0
     music: float = 0.15  # share of the sound in lines that stay, from which it is music if it is hardly a voice,
     music_likely: float = 0.6  # and if it is most likely one
+    struck: float = 0.55  # the same of the last 120 ms: before a piano's string is struck, it sounds otherwise
+    struck_likely: float = 0.85
     voice: float = 0.95  # so likely a voice is one, however long a vowel it holds
     faintest_dbfs: float = -58.0  # what is not even so loud is the line, in which an echo has just faded
 
@@ -128,7 +131,9 @@ def is_music(heard: bytes, likely: float, rules: BargeIn = USUAL) -> bool:
     """
     if likely >= rules.voice:
         return False
-    return lasting(heard) >= rules.music + (rules.music_likely - rules.music) * likely
+    if lasting(heard) >= rules.music + (rules.music_likely - rules.music) * likely:
+        return True
+    return lasting(heard[-STRUCK:]) >= rules.struck + (rules.struck_likely - rules.struck) * likely
 
 
 def lasting(heard: bytes) -> float:
