@@ -24,6 +24,7 @@ from asr._wire import RSS, Kind, Unpacker, pack
 RATE = 8000
 CHUNK = 65_536
 TRIAL_S = 1.0
+NEEDED = 32 << 20  # bytes that must be to be had
 
 
 class Utterance(Protocol):
@@ -73,6 +74,7 @@ def serve(model: Model, source: int, out: int) -> None:
             except MemoryError:
                 raise  # the process is of no more use: it ends, and a fresh one takes its place
             except Exception as error:  # noqa: BLE001 - one utterance fails, the others of this process go on
+                need_memory()  # a library that gets none says so in words of its own
                 live.pop(number, None)
                 partials.pop(number, None)
                 answer = pack(Kind.FAILED, number, f"{type(error).__name__}: {error}".encode()[:500])
@@ -118,6 +120,11 @@ def measured(model: Model) -> float:
         utterance.finish()
         spent = time.process_time() - began
     return spent / TRIAL_S
+
+
+def need_memory() -> None:
+    """Raises MemoryError when there is hardly any left."""
+    bytearray(NEEDED)
 
 
 def resident() -> int:

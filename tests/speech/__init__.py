@@ -64,6 +64,12 @@ class MoodyUtterance:
                 time.sleep(float(seconds))
             case ["hoard", megabytes]:
                 self._hoard.append(b"x" * (int(megabytes) << 20))
+            case ["choke"]:
+                try:
+                    while True:
+                        self._hoard.append(b"x" * (8 << 20))
+                except MemoryError:
+                    raise RuntimeError("Failed to create a model") from None  # as C++ libraries say it
             case ["fail"]:
                 raise ValueError("no such sound")
             case ["babble"]:

@@ -135,6 +135,14 @@ async def test_out_of_memory_in_mid_utterance() -> None:
         assert await says(one) == "hello"
 
 
+async def test_out_of_memory_in_the_words_of_a_library() -> None:
+    async with pool(limits=replace(QUICK, memory_mb=100)) as one:
+        with pytest.raises(SpeechError):
+            await told(one, "choke").finish()
+        await until(one, lambda load: load.restarts == 1 and load.ready == 1)
+        assert await says(one) == "hello"
+
+
 async def test_a_worker_that_has_grown_gets_a_successor_and_finishes_what_it_has() -> None:
     async with pool(limits=replace(QUICK, memory_mb=100)) as one:
         before = one.pids
