@@ -51,3 +51,56 @@ def test_an_onset_that_was_none_is_asked_again_soon() -> None:
     endpointer.recant()
     assert not endpointer.speaking
     assert [endpointer.push(True) for _ in range(3)] == [None, None, Turn.STARTED]
+
+
+CONSONANTS = "##....#.."  # of "кто": what silence there is between takes them back
+
+
+def test_a_certain_voice_is_noticed_with_the_consonants_before_it() -> None:
+    def started(certain: bool) -> int:
+        endpointer = Endpointer()
+        frames = CONSONANTS + "#" * 8
+        return next(n for n, f in enumerate(frames) if endpointer.push(f == "#", certain and n > 8) is Turn.STARTED)
+
+    assert started(certain=False) == len(CONSONANTS) + 5
+    assert started(certain=True) == len(CONSONANTS) + 2
+
+
+def test_a_certain_voice_counts_nothing_from_before_300_ms() -> None:
+    endpointer = Endpointer()
+    for frame in "#####" + "." * 12 + "#":
+        assert endpointer.push(frame == "#", frame == "#") is None
+
+
+def test_what_was_recanted_is_not_counted_again() -> None:
+    """A certain voice that is an echo is asked about every 60 ms, not with every frame."""
+    endpointer = Endpointer()
+    asked = []
+    for n in range(60):
+        if endpointer.push(True, True) is Turn.STARTED:
+            asked.append(n)
+            endpointer.recant()
+    assert asked == list(range(5, 60, 3))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=400), st.integers(1, 30))
+def test_nothing_starts_before_it_has_sounded_for_as_long_as_asked(frames: list[tuple[bool, bool]], least: int) -> None:
+    endpointer = Endpointer()
+    endpointer.started_after = least
+    since = 0  # voiced frames since the last utterance
+    for voiced, certain in frames:
+        speaking = endpointer.speaking
+        turn = endpointer.push(voiced, certain)
+        since = 0 if speaking else since + voiced
+        if turn is Turn.STARTED:
+            assert since >= least
+            assert voiced
+
+
+@given(st.lists(st.booleans(), max_size=400))
+def test_certainty_is_never_later(frames: list[bool]) -> None:
+    def first(certain: bool) -> int:
+        endpointer = Endpointer()
+        return next((n for n, v in enumerate(frames) if endpointer.push(v, certain) is Turn.STARTED), len(frames))
+
+    assert first(certain=True) <= first(certain=False)
