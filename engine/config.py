@@ -140,6 +140,7 @@ class Turns(Part):
         float, Field(ge=-40, le=0)
     ] = -12.0  # the line's echo is at least so much fainter than the prompt
     echo_alike: Annotated[float, Field(gt=0, le=1)] = 0.5  # and so much like it; 1: nothing is taken for an echo
+    interrupt_by: Literal["voice", "words"] = "voice"  # words: a voice in which nothing is recognised lets it speak on
 
 
 class Speech(Part):

@@ -79,6 +79,7 @@ class _Utterance:
     partial: str = ""
     stands: int = 0
     owner: int = 0  # whose answer it is; the caller's word
+    wordless: bool = False  # it has begun while the robot speaks, and matters when there is a word in it
 
 
 class _LastSound:
@@ -126,7 +127,7 @@ class Ear:
     @property
     def hearing(self) -> bool:
         """An utterance that belongs to the standing card is going on."""
-        return self._utterance is not None
+        return self._utterance is not None and not self._utterance.wordless
 
     @property
     def trouble(self) -> str:
@@ -136,6 +137,8 @@ class Ear:
     def listen(self, want: Listen | None) -> None:
         """From now on this is listened for; patience begins anew. None: nothing is; what is being said is nobody's."""
         self._want = want
+        if self._utterance is not None and self._utterance.wordless:
+            self.disown()
         if want is None:
             self._patience = -1
             self.disown()
@@ -173,14 +176,17 @@ class Ear:
             utterance.hearing.push(frame)
         turn = self._endpointer.push(voiced, voiced and self._vad.likely >= CERTAIN)
         if turn is None:
-            return self._stood(utterance) if utterance is not None else self._wait(speaking)
+            return self._goes_on(utterance, speaking) if utterance is not None else self._wait(speaking)
         if turn is Turn.STARTED:
             if self._nobody():
                 self._endpointer.recant()
                 return self._wait(speaking)
-            return self._start() if interruptible or not speaking else None
+            return self._start(speaking) if interruptible or not speaking else None
         if utterance is None:
             return None
+        if utterance.wordless:
+            self.disown()
+            return self._wait(speaking)
         self._utterance, self._patience = None, -1
         return Ended(utterance.hearing, utterance.owner)
 
@@ -191,7 +197,7 @@ class Ear:
             return True
         return self._playback.echoes(heard, self._frame)
 
-    def _start(self) -> Started | None:
+    def _start(self, speaking: bool) -> Started | None:
         want = self._want
         if want is None or not want.voice:
             return None
@@ -201,7 +207,16 @@ class Ear:
         for frame in self._before:
             hearing.push(frame)
         self._before.clear()
-        self._utterance = _Utterance(hearing, expected(want.phrases, want.digits))
+        wordless = speaking and self._rules.barge_in.words
+        self._utterance = _Utterance(hearing, expected(want.phrases, want.digits), wordless=wordless)
+        return None if wordless else STARTED
+
+    def _goes_on(self, utterance: _Utterance, speaking: bool) -> Signal | None:
+        if not utterance.wordless:
+            return self._stood(utterance)
+        if speaking and not utterance.hearing.partial:
+            return None
+        utterance.wordless = False
         return STARTED
 
     def _stood(self, utterance: _Utterance) -> Stood | None:

@@ -12,5 +12,5 @@ def turns(speech: Speech) -> TurnTaking:
     asked = speech.turns
     return TurnTaking(
         Endpointing(asked.end_ms, asked.unfinished_ms, asked.complete_ms),
-        BargeIn(echo_db=asked.echo_db, alike=asked.echo_alike),
+        BargeIn(echo_db=asked.echo_db, alike=asked.echo_alike, words=asked.interrupt_by == "words"),
     )

@@ -40,6 +40,7 @@ class BargeIn:
     struck: float = 0.55  # the same of the last 120 ms: before a piano's string is struck, it sounds otherwise
     struck_likely: float = 0.85
     voice: float = 0.95  # so likely a voice is one, however long a vowel it holds
+    words: bool = False  # a voice interrupts no sooner than a word is recognised in it: among other people's voices
     faintest_dbfs: float = -58.0  # what is not even so loud is the line, in which an echo has just faded
 
 
