@@ -1,10 +1,11 @@
-"""A recogniser killed or hung while a subscriber speaks: the call goes on by `other`, or with the one that stands in;
-whoever looks is told, and the next call is understood. (Memory is taken from one in tests/engine/test_deaf.py.)"""
+"""A recogniser killed, hung or out of memory while a subscriber speaks: the call goes on by `other`, or with the one
+that stands in; whoever looks is told, and the next call is understood."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -54,11 +55,18 @@ def hang(worker: int) -> None:
     """It is stopped already, and stays so."""
 
 
+def starve(worker: int) -> None:
+    """The system gives it no more memory."""
+    limits = resource.prlimit(worker, resource.RLIMIT_AS)
+    resource.prlimit(worker, resource.RLIMIT_AS, (1 << 20, limits[1]))
+    os.kill(worker, signal.SIGCONT)
+
+
 @pytest.mark.parametrize("speech", [ALONE, BOTH], ids=["alone", "with another"])
 async def test_a_recogniser_is_harmed_in_the_middle_of_speech(tmp_path: Path, speech: Mapping[str, Any]) -> None:
     async with live_robot(tmp_path, speaking=True, speech=speech) as robot:
         scenario = await robot.scenario(ONCE)
-        for times, harm in enumerate((kill, hang), start=1):
+        for times, harm in enumerate((kill, hang, starve), start=1):
             call, lost = await harmed(robot, scenario, harm)
             (ask,) = [step for step in call["steps"] if step["node"] == "ask"]
             assert (call["status"], call["ended_by"], call["reason"]) == ("answered", "robot", "")
@@ -86,7 +94,7 @@ async def harmed(robot: Robot, scenario: int, harm: Callable[[int], None]) -> tu
         campaign = await robot.campaign(scenario, [phone])
         lost: list[str] = []
         async with asyncio.timeout(30):
-            while (event := await events.get())["kind"] != "answered":
+            while (event := await events.get())["kind"] != "at" or event["node"] != "ask":
                 pass
             os.kill(worker, signal.SIGSTOP)  # so that it cannot understand before it is harmed
             try:

@@ -20,6 +20,7 @@ from engine.model import DialOrder, Sound, Status
 from engine.ports import MediaStream
 from engine.rules.amd import Amd, Kind
 from tests.asterisk import live_network, tones
+from tests.robot import KEYS, live_robot
 
 pytestmark = pytest.mark.live
 
@@ -89,6 +90,20 @@ async def test_who_does_not_listen_learns_what_the_network_says_at_last(tmp_path
             async with channel.dial(order("announced"), lambda _: None):
                 pass
         assert caught.value.status is Status.NO_ANSWER
+
+
+async def test_a_number_that_is_said_not_to_exist_is_not_called_again(tmp_path: Path) -> None:
+    async with live_robot(tmp_path, speaking=True) as robot:
+        (phone,) = robot.phones(["announced_absent"])  # the words alone tell it from one that is switched off
+        again = {"attempts": 3, "interval_s": 60, "on": ["no_answer", "unreachable", "busy"]}
+        scenario = await robot.scenario(KEYS)
+        campaign = await robot.campaign(scenario, [phone], amd={"mode": "hangup"}, answer_timeout_s=20, retry=again)
+        await robot.over(campaign)
+        (call,) = (await robot.calls(f"&campaign_id={campaign}"))[phone]
+        assert (call["status"], call["cause"]) == ("invalid_number", CAUSES[Status.INVALID_NUMBER])
+        assert (call["answered_at"], call["billed_s"], call["cost"], call["recording"]) == (None, 0, 0, False)
+        seen = robot.network.seen()[phone]
+        assert (seen.calls, seen.answered) == (1, [])
 
 
 @BOTH
