@@ -66,7 +66,7 @@ class MoodyUtterance:
                 self._hoard.append(b"x" * (int(megabytes) << 20))
             case ["choke"]:
                 try:
-                    while True:
+                    for _ in range(64):
                         self._hoard.append(b"x" * (8 << 20))
                 except MemoryError:
                     raise RuntimeError("Failed to create a model") from None  # as C++ libraries say it
