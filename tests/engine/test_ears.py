@@ -109,6 +109,15 @@ async def spoken(folder: Path, text: str) -> Sound:
         return await voice.render(text, voice="ru+m3")
 
 
+async def test_there_is_no_room_while_every_stream_listens(tmp_path: Path) -> None:
+    async with open_ears(speech(vosk={"streams": 2}), tmp_path) as ears:
+        one, two = ears.of("").listen(), ears.of("").listen()
+        assert ears.full()
+        one.drop()
+        assert not ears.full()
+        two.drop()
+
+
 async def test_a_recogniser_that_is_down_is_told(tmp_path: Path) -> None:
     async with open_ears(speech(), tmp_path) as ears:
         (pid,) = ears.default.pids
