@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -37,6 +38,7 @@ CAUSES = {
 }
 
 
+@lru_cache(4096)
 def media_id(call: str) -> str:
     """AudioSocket names calls by UUID: the one that is made of this call's id."""
     return str(uuid5(NAMESPACE_URL, f"dozvon:{call}"))

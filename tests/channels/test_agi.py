@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.voice import agi
-from channels.voice.agi import Answer, Question, command, question
+from channels.voice.agi import Answer, Question, command, commands, question
 
 HEADERS = (
     b"agi_request: agi://127.0.0.1:4573/next?call=dz-1&dial=ANSWER&cause=\nagi_channel: PJSIP/main-1\n"
@@ -69,6 +69,19 @@ async def test_a_question_is_answered_by_variables_one_by_one() -> None:
     assert asked.path == "next"
     assert asked.query == {"call": "dz-1", "dial": "ANSWER", "cause": ""}
     assert asked.uniqueid == "17.1"
+
+
+async def test_plain_variables_go_in_one_command() -> None:
+    engine = Engine()
+    engine.answer = {"DOZVON_DO": "answer", "DOZVON_CALL": "dz-17.1", "DOZVON_MARK": "/srv/my calls/dz-17.1"}
+    async with port(engine) as at:
+        reader, writer = await sent(at, HEADERS)
+        assert await reader.readline() == (
+            b'SET VARIABLE ARRAY(DOZVON_DO,DOZVON_CALL,DOZVON_MARK) "answer,dz-17.1,/srv/my calls/dz-17.1"\n'
+        )
+        writer.write(b"200 result=1\n")
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_a_caller_who_goes_while_it_is_decided_is_noticed() -> None:
@@ -183,6 +196,26 @@ def test_no_value_can_be_another_command(value: str) -> None:
     assert line.endswith(b'"\n')
     inner = line[len(b'SET VARIABLE DOZVON_TO "') : -2]
     assert b'"' not in inner.replace(b"\\\\", b"").replace(b'\\"', b"")
+
+
+@given(st.lists(st.one_of(st.text(), st.sampled_from(["a", "/b c", ",", "", '"', "${X}", "x" * 600])), max_size=4))
+def test_no_value_can_be_another_variables(values: list[str]) -> None:
+    names = ["DOZVON_DO", "DOZVON_CALL", "DOZVON_TO", "DOZVON_SAY"][: len(values)]
+    answer = dict(zip(names, values, strict=True))
+    lines = commands(answer)
+    if len(lines) == len(answer):
+        assert lines == [command(name, value) for name, value in answer.items()]
+    else:
+        (line,) = lines
+        assert line.decode() == f'SET VARIABLE ARRAY({",".join(names)}) "{",".join(values)}"\n'
+        assert len(line) < 2048 and not set("\"\\'(){}$\n\0") & set("".join(values))
+        assert not any("," in value or not value or value != value.strip() for value in values)
+
+
+def test_a_name_that_is_no_variable_is_a_programming_error() -> None:
+    for answer in ({"DOZVON_DO": "a", "x)": "b"}, {"SHELL(x)": "a"}):
+        with pytest.raises(ValueError, match="no variable"):
+            commands(answer)
 
 
 @given(st.binary())
