@@ -31,7 +31,6 @@ from scenarios.talk import Prompt, State, Transfer, Value
 log = logging.getLogger(__name__)
 
 KEPT = 200  # compiled scenarios
-READY_S = 0.3  # an answered call does not wait longer than this for its own words
 
 GOODBYE = {"ru": "Извините, связь прерывается. Мы перезвоним.", "en": "Sorry, we have to end this call."}
 
@@ -95,7 +94,7 @@ class Talks:
         spoken = self._prompts.of(await self._manner(job.project_id))
         rendering = asyncio.create_task(spoken.prepare(wanted), name="prompts")
         try:
-            yield Conversation(self, job, version, interpreter, given, rendering, spoken)
+            yield Conversation(self, job, version, interpreter, given, spoken)
         finally:
             rendering.cancel()
 
@@ -133,7 +132,6 @@ class Conversation:
         version: int,
         interpreter: Interpreter,
         given: Mapping[str, Value],
-        rendering: asyncio.Task[list[str]],
         spoken: Spoken,
     ) -> None:
         self.version = version
@@ -141,7 +139,6 @@ class Conversation:
         self._job = job
         self._interpreter = interpreter
         self._given = given
-        self._rendering = rendering
         self._spoken = spoken
         self._call: Call | None = None
         self._pickup: Pickup | None = None
@@ -151,7 +148,6 @@ class Conversation:
     async def talk(self, line: Line) -> TalkLog:
         talks, job = self._talks, self._job
         self._chronicle = Chronicle(job.call_id, talks._journal, talks._clock)
-        await asyncio.wait([self._rendering], timeout=READY_S)
         talk = Talk(
             self._interpreter,
             self._given,
