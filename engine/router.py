@@ -85,21 +85,22 @@ class Router:
         """None: it was rejected. Nothing is answered before its row is written."""
         found: InboundCall | Reject
         now = self._desk.clock.now()
+        late = Reject(CONGESTION, "no answer from the store")
+        given_up = False
+
+        def decide(line: InboundLine | None, barred: bool) -> Accept | Reject:
+            # Behind a store that does not keep up, rows for callers who have been refused would only hold up others.
+            return late if given_up else route(line, barred=barred, now=now)
+
         receiving = asyncio.ensure_future(
-            self._lines.receive(
-                incoming.number,
-                uid=incoming.id,
-                phone=incoming.phone,
-                at=now,
-                decide=lambda line, barred: route(line, barred=barred, now=now),
-            )
+            self._lines.receive(incoming.number, uid=incoming.id, phone=incoming.phone, at=now, decide=decide)
         )
         try:
             async with asyncio.timeout(DECIDING_S):
                 found = await asyncio.shield(receiving)
         except Exception as error:  # noqa: BLE001 - around one call: no database must not mean silence for the caller
             log.warning("incoming call cannot be routed", extra={"error": type(error).__name__})
-            found = Reject(CONGESTION, "no answer from the store")
+            found, given_up = late, True
         if isinstance(found, InboundCall):
             return found
         log.info("incoming call rejected", extra={"reason": found.reason, "cause": found.cause})

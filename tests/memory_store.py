@@ -65,6 +65,7 @@ class MemoryStore:
     lines: dict[str, InboundLine] = field(default_factory=dict)
     failure: Exception | None = None
     busy_s: float = 0.0  # before an incoming call is looked at
+    writing_s: float = 0.0  # its row
     rows_touched: int = 0
     _last_call: int = 0
     _queues: dict[int, dict[str, list[tuple[datetime, int]]]] = field(default_factory=dict)
@@ -305,6 +306,7 @@ class MemoryStore:
         if isinstance(decision, Reject):
             return decision
         assert line is not None
+        await asyncio.sleep(self.writing_s)
         call_id = self._new_call()
         self.calls[call_id] = CallRow(call_id, uid, "inbound", Status.RINGING, at, phone, number)
         return InboundCall(line, call_id, decision.scenario_id)

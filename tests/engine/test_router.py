@@ -146,8 +146,10 @@ def test_a_store_that_fails_after_the_refusal_leaves_nothing(caplog: pytest.LogC
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_a_refusal_that_comes_too_late_leaves_nothing() -> None:
+@pytest.mark.parametrize("lines", [{}, {FIRST.number: LINE}])
+def test_a_caller_whom_the_store_finds_too_late_leaves_nothing(lines: dict[str, InboundLine]) -> None:
     rig = Rig()
+    rig.store.lines |= lines
     rig.store.busy_s = 10.0
     call = incoming()
 
@@ -168,7 +170,7 @@ def test_a_refusal_that_comes_too_late_leaves_nothing() -> None:
 def test_a_row_that_was_written_too_late_is_not_left_open() -> None:
     rig = Rig()
     rig.store.lines[FIRST.number] = LINE
-    rig.store.busy_s = 10.0
+    rig.store.writing_s = 10.0
     call = incoming()
     answer(rig, call, lambda: rig.store.ends())
     (end,) = rig.store.ends()
