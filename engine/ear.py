@@ -2,7 +2,7 @@
 
     frame ─▶ Vad ─▶ Endpointer ─▶ Started ─▶ Hearing.push … ─▶ Stood (a partial that no longer changes) ─▶ Ended
                     │   └▶ patience, counted only while the robot is silent and nobody speaks ─▶ Quiet
-                    └▶ the robot's own echo, a tone, music: nobody began to speak
+                    └▶ the robot's own echo, a tone, music, breath: nobody began to speak
 
 An utterance belongs to the `Listen` that stood when it began; one that began while nothing was listened for, or under a
 prompt that does not let itself be interrupted, belongs to nobody: it is waited out and never recognised.
@@ -18,7 +18,7 @@ from itertools import islice
 from engine.audio import peak
 from engine.model import FRAME_MS
 from engine.ports import Hearing, Recognizer, Vad
-from engine.rules.barge_in import BargeIn, Playback, is_music, is_tone
+from engine.rules.barge_in import BargeIn, Playback, is_breath, is_music, is_tone
 from engine.rules.endpointing import Endpointer, Endpointing, Expected, Turn, expected
 from scenarios.digits import digits
 from scenarios.talk import Listen
@@ -191,9 +191,10 @@ class Ear:
         return Ended(utterance.hearing, utterance.owner)
 
     def _nobody(self) -> bool:
-        """What has just begun is a tone, music, or the robot's own voice coming back."""
+        """What has just begun is a tone, music, a breath, or the robot's own voice coming back."""
         heard = b"".join(islice(self._before, max(0, len(self._before) - DOUBTED), None))
-        if is_tone(heard) or is_music(heard, self._vad.likely, self._rules.barge_in):
+        likely, rules = self._vad.likely, self._rules.barge_in
+        if is_tone(heard) or is_breath(heard, likely, rules) or is_music(heard, likely, rules):
             return True
         return self._playback.echoes(heard, self._frame)
 

@@ -1,8 +1,9 @@
-"""Is what is heard while the robot speaks a person, or the robot's own voice coming back, or a tone, or music?
+"""Is what is heard while the robot speaks a person, or the robot's own voice coming back, a tone, music, breath?
 
     what is being played ─▶ Playback ┐
                                      ├─▶ echo: one delayed, fainter copy explains most of it?    tone: one steady line?
     an onset: the last frames heard ─┘                                                       music: lines that stay?
+                                                                                             breath: no pitch at all?
 
 Asked once for an onset (some 300 µs), never for a frame. Lines send 1/10 to 1/100 of what is played back (−20 to
 −40 dB), 20 to 250 ms late; the way through Asterisk adds up to 150 ms that nobody tells of, so all delays are tried.
@@ -23,6 +24,8 @@ STRUCK = 6 * FRAME * 2  # bytes
 LASTING = 512  # samples of each look at what stays
 HANN = np.hanning(LASTING).astype(np.float32)
 LOWEST, HIGHEST = 18, 435  # of 2 * LASTING lines: the telephone's band
+PITCHED = 3 * FRAME  # samples in which a pitch is looked for
+LAGS = np.arange(20, 130)  # of 60 to 400 Hz
 PCM = np.dtype("<i2")
 Wave = NDArray[np.float32]
 
@@ -39,6 +42,8 @@ class BargeIn:
     music_likely: float = 0.6  # and if it is most likely one
     struck: float = 0.55  # the same of the last 120 ms: before a piano's string is struck, it sounds otherwise
     struck_likely: float = 0.85
+    pitched: float = 0.28  # what has no more of a pitch anywhere is breath or noise, if it may be
+    unsure: float = 0.5  # no more than so likely a voice
     voice: float = 0.95  # so likely a voice is one, however long a vowel it holds
     words: bool = False  # a voice interrupts no sooner than a word is recognised in it: among other people's voices
     faintest_dbfs: float = -58.0  # what is not even so loud is the line, in which an echo has just faded
@@ -151,6 +156,27 @@ def lasting(heard: bytes) -> float:
     levels = np.sqrt((lines * lines).sum(axis=1, keepdims=True))
     least = (lines / np.maximum(levels, 1e-3)).min(axis=0)
     return float(least @ least)
+
+
+def is_breath(heard: bytes, likely: float, rules: BargeIn = USUAL) -> bool:
+    """Is this breath, a rustle, a drum: loud, and no pitch in any of it? A word has one, if not in its first 100 ms."""
+    return likely <= rules.unsure and pitch(heard) < rules.pitched
+
+
+def pitch(heard: bytes) -> float:
+    """From 0 to 1: how well some 60 ms repeat themselves after 2.5 to 16 ms.
+
+    Of noise 0.2, of words 0.3 while there are but consonants and 0.7 to 0.9 from the vowel on; 0 where it is too short.
+    """
+    sound = np.frombuffer(heard, PCM).astype(np.float32)
+    if sound.size < PITCHED:
+        return 0.0
+    pieces = sound[np.arange(0, sound.size - PITCHED + 1, FRAME)[:, np.newaxis] + np.arange(PITCHED)]
+    pieces -= pieces.mean(axis=1, keepdims=True)
+    alike = np.fft.irfft(np.abs(np.fft.rfft(pieces, 1024)) ** 2)[:, LAGS]
+    energy = np.pad(np.cumsum(pieces.astype(np.float64) ** 2, axis=1), ((0, 0), (1, 0)))
+    both = energy[:, PITCHED - LAGS] * (energy[:, -1:] - energy[:, LAGS])
+    return min(1.0, max(0.0, float((alike / np.sqrt(np.maximum(both, 1.0))).max())))
 
 
 def _line(sound: Wave) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.rules.barge_in import FRAME, RATE, BargeIn, is_music, is_tone, lasting
+from engine.rules.barge_in import FRAME, RATE, BargeIn, is_breath, is_music, is_tone, lasting, pitch
 from tests.rules.test_barge_in import WINDOW, Wave, line, talker, windows
 
 CHORD = (0, 4, 7)
@@ -71,6 +71,26 @@ def test_noise_is_none() -> None:
     assert taken_for_music(noise, UNKNOWN) == 0.0
 
 
+@pytest.mark.parametrize("dbfs", [-14, -40])
+@pytest.mark.parametrize("colour", [(1.0,), (1.0, -0.6), (0.25, 0.5, 0.25)], ids=["white", "hiss", "breath"])
+def test_noise_is_breath_unless_it_is_likely_a_voice(colour: tuple[float, ...], dbfs: float) -> None:
+    noise = np.convolve(np.random.default_rng(3).standard_normal(4 * RATE), colour, "same") * 10 ** (dbfs / 20)
+    asked = [heard for _, heard in windows(line(noise))]
+    assert sum(is_breath(heard, UNKNOWN) for heard in asked) >= 0.95 * len(asked)
+    assert not any(is_breath(heard, 0.6) for heard in asked)
+
+
+def test_a_voice_is_no_breath_even_if_it_is_unlikely() -> None:
+    asked = [is_breath(heard, 0.1) for seed in range(20, 26) for _, heard in windows(line(talker(seed)))]
+    assert sum(asked) <= 0.02 * len(asked)
+
+
+def test_a_voice_behind_a_hiss_is_no_breath() -> None:
+    hiss = np.random.default_rng(3).standard_normal(5 * FRAME) * 0.03
+    assert is_breath(line(np.concatenate([hiss, hiss[: 3 * FRAME]])), 0.1)
+    assert not is_breath(line(np.concatenate([hiss, talker(3, 0.06)])), 0.1)
+
+
 def test_a_certain_voice_may_hold_a_vowel() -> None:
     heard = line(note(-5, 0.16, 12) * 0.1)
     assert is_music(heard, 0.9)
@@ -97,7 +117,9 @@ def test_it_depends_on_neither_loudness_nor_order_of_doubt(
 def test_any_bytes_are_judged(heard: bytes) -> None:
     whole = heard[: len(heard) // 2 * 2]
     assert 0.0 <= lasting(whole) <= 1.0 + 1e-6
+    assert 0.0 <= pitch(whole) <= 1.0
     assert isinstance(is_music(whole, UNKNOWN), bool)
+    assert isinstance(is_breath(whole, UNKNOWN), bool)
 
 
 def test_too_little_and_silence_are_no_music() -> None:
