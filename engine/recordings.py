@@ -127,8 +127,9 @@ class Recordings:
             loop = asyncio.get_running_loop()
             subscriber, robot = Path(files[0]), Path(files[1])
             for _ in range(round(CLOSING_S / LOOK_S)):
-                if not await loop.run_in_executor(self._threads, still_open, subscriber, robot):
-                    break
+                path = await loop.run_in_executor(self._threads, join_closed, self._data_dir, uid, subscriber, robot)
+                if path:
+                    return path
                 await asyncio.sleep(LOOK_S)
             return await loop.run_in_executor(self._threads, join, self._data_dir, uid, subscriber, robot)
         finally:
@@ -176,6 +177,11 @@ class Part:
 
 def still_open(*files: Path) -> bool:
     return not all(look(part).closed for file in files for part in parts(file))
+
+
+def join_closed(data_dir: Path, uid: str, subscriber: Path, robot: Path) -> str:
+    """As `join`; empty while somebody still writes one of the files."""
+    return "" if still_open(subscriber, robot) else join(data_dir, uid, subscriber, robot)
 
 
 def join(data_dir: Path, uid: str, subscriber: Path, robot: Path) -> str:
