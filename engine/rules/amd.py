@@ -79,6 +79,7 @@ class _Scores:
     phrases: dict[Kind, float] = field(default_factory=dict[Kind, float])
     seen: set[str] = field(default_factory=set[str])
     means: str = ""
+    short: float = 0.0  # what a short greeting and the silence after it have added
 
 
 class Amd:
@@ -148,6 +149,8 @@ class Amd:
         for clue in self._scores.said.heard(text, self._now_ms):
             self._said(clue)
         self._greeted, self._opening = greetings.greets(text), greetings.opens(text)
+        if self._speech.number == 1 and greetings.answers(text):
+            self._greeting("greeted", "said_what_people_say", self._rules.greeted)
         return self._judge()
 
     def pressed(self) -> Verdict | None:
@@ -221,6 +224,10 @@ class Amd:
     def _during(self) -> None:
         """Somebody speaks, and goes on speaking."""
         speech, rules = self._speech, self._rules
+        if speech.number == 1 and self._scores.short:
+            self._add("spoke_on", Kind.PERSON, -self._scores.short)  # it was not over
+            self._scores.short = 0.0
+            self._scores.seen.discard("short")
         if speech.early:
             soon = speech.began_ms - speech.ended_ms <= rules.went_on_after_ms and "short" in self._scores.seen
             if soon and speech.number == 2 and speech.length_ms >= rules.went_on_ms:
@@ -249,12 +256,16 @@ class Amd:
         for most_ms, wait_ms, weight in rules.short:
             if speech.length_ms <= most_ms:
                 if silence_ms >= wait_ms:
-                    self._greeting("short", f"short_greeting_{speech.length_ms}_ms", weight)
+                    self._scores.short += self._greeting("short", f"short_greeting_{speech.length_ms}_ms", weight)
                 return
 
-    def _greeting(self, key: str, what: str, weight: float) -> None:
-        had = self._scores.sums.get(Kind.PERSON, 0.0)
-        self._once(key, what, Kind.PERSON, max(0.0, min(weight, self._rules.greeting_most - had)))
+    def _greeting(self, key: str, what: str, weight: float) -> float:
+        """What it adds to what is known of this greeting."""
+        if key in self._scores.seen:
+            return 0.0
+        adds = max(0.0, min(weight, self._rules.greeting_most - self._scores.sums.get(Kind.PERSON, 0.0)))
+        self._once(key, what, Kind.PERSON, adds)
+        return adds
 
     def _toned(self, signal: Signal) -> None:
         rules, speech = self._rules, self._speech

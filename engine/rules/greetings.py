@@ -52,10 +52,10 @@ _MACHINE = {
         разговор записывается; разговор может быть записан; в тональном режиме; нажмите; внутренний номер;
         can't come to the phone; cannot take your call; can't take your call; unable to take your call; not available;
         you have reached; you've reached; business hours; office is closed;
-        thank you for calling; press one; please hold; call is being recorded
+        thank you for calling; press one; please hold; call is being recorded; ваш звонок; your call
     """,
     0.35: """
-        вызываемый абонент; ваш звонок; к сожалению; person you are calling; subscriber you are calling; your call
+        вызываемый абонент; к сожалению; person you are calling; subscriber you are calling
     """,
 }
 _SCREENING = {
@@ -69,6 +69,7 @@ _SCREENING = {
         reason for calling; reason for your call; why you're calling; virtual assistant;
         digital assistant; google assistant
     """,
+    0.6: "скажите кто звонит; скажите кто вы; who is calling and why; say who is calling",
     0.3: "секретар*; ассистент*; помощник*; assistant; may i ask; who is calling",
 }
 _ANNOUNCED = {
@@ -160,17 +161,48 @@ for _, _clue in _CLUES:
         )
         _FINISHED[_clue.phrase] = tuple(_pattern((*words, *rest)) for words, rest, _ in _more)
 _GREETS = frozenset(_list(_PERSON))
+_ANSWERS = re.compile(r"^(?:алло|ало|але|алле)\b|\bслушаю\b|\bwho(?: is|'s) this\b|^yes speaking\b")
 _OPENS = frozenset(_list(_OPENING))
-# Words for the phrases that are given by their beginnings: as they are said.
+# Words for the phrases that are given by their beginnings, and what usually stands around the others: as they are said.
 _SAID = """
     оставьте сообщение; оставьте ваше сообщение; оставить сообщение; оставьте голосовое сообщение; голосовая почта;
     голосовой почты; голосовом почтовом ящике; запишите сообщение; продиктуйте сообщение; автоответчик;
     виртуальный ассистент; виртуальный помощник; виртуальный секретарь; голосовой ассистент; голосовой помощник;
     вас приветствует ассистент; отвечает ассистент; секретарь; временно недоступен; абонент недоступен;
+    вам отвечает голосовой ассистент; вам отвечает виртуальный ассистент; вас приветствует виртуальный ассистент;
+    вас приветствует голосовой помощник; это виртуальный секретарь; это виртуальный помощник; это голосовой ассистент;
+    это личный секретарь; это секретарь; с вами говорит виртуальный помощник; с вами говорит голосовой ассистент;
+    с вами говорит ассистент; представьтесь пожалуйста; скажите кто звонит; скажите кто звонит и зачем;
+    кто звонит и по какому вопросу; назовите цель звонка; назовите цель вашего звонка; скажите цель звонка;
+    скажите по какому вопросу; по какому вопросу вы звоните; что передать абоненту; это голосовая почта;
+    оставьте сообщение после сигнала; оставьте сообщение после звукового сигнала; пожалуйста оставьте сообщение;
+    не могу подойти к телефону; сейчас не могу ответить; не могу ответить на звонок; не может ответить на ваш звонок;
+    абонент не может ответить; вызываемый абонент не отвечает; вы можете оставить сообщение; вы позвонили в компанию;
+    это автоответчик;
+    ваш звонок очень важен для нас; для соединения нажмите; нажмите один;
+    this is a virtual assistant; this is a digital assistant; please state your name; please say who is calling;
+    the reason for calling; the person you are calling; the person you are calling is not available;
+    is using a screening service; this is the voicemail;
+    please leave a message; please leave your message; please leave a message after the beep;
+    after the tone; please record your message; your call has been forwarded; automatic voice message system;
+    to the voicemail; I can't come to the phone; can't come to the phone right now; thank you for calling;
     сейчас недоступен; телефон абонента выключен; аппарат абонента выключен; неправильно набран номер;
     набранный вами номер не существует; номер изменён; абонент занят; абонент разговаривает
 """
-EXPECTED = tuple(sorted({clue.phrase for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS | set(_list(_SAID))))
+
+
+def _indivisible(phrases: set[str]) -> tuple[str, ...]:
+    """Those that are not put together of others: said in two ways, a phrase is half as sure to a recogniser."""
+
+    def divides(text: str, *, whole: bool) -> bool:
+        words = text.split()
+        cuts = [" ".join(words[:n]) for n in range(1, len(words) + (not whole))]
+        return any(cut in phrases and (cut == text or divides(text[len(cut) + 1 :], whole=False)) for cut in cuts)
+
+    return tuple(sorted(phrase for phrase in phrases if not divides(phrase, whole=True)))
+
+
+EXPECTED = _indivisible({clue.phrase for _, clue in _CLUES if "*" not in clue.phrase} | _GREETS | set(_list(_SAID)))
 """Whole phrases, for a recogniser that must be told what to expect."""
 
 
@@ -198,6 +230,12 @@ def became_another(clue: Clue, text: str) -> bool:
 def opens(text: str) -> bool:
     """Nothing but words with which a recorded greeting begins as often as a person's."""
     return _plain(text[:LONGEST]) in _OPENS
+
+
+def answers(text: str) -> bool:
+    """Begins, or goes on, as only people do who pick up a telephone, whatever else they say."""
+    plain = _plain(text[:LONGEST])
+    return bool(_ANSWERS.search(plain)) and not clues(text)
 
 
 def greets(text: str) -> bool:

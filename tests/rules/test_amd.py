@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from engine import audio
 from engine.model import FRAME_BYTES, FRAME_MS
 from engine.rules.amd import Amd, Kind, Settings, Verdict
-from engine.rules.greetings import EXPECTED, clues, greets
+from engine.rules.greetings import EXPECTED, answers, clues, greets
 
 SILENCE = bytes(FRAME_BYTES)
 _NOISE = np.random.default_rng(1).standard_normal((50, FRAME_BYTES // 2)) * 0.05
@@ -86,10 +86,10 @@ def test_silence_decides_nothing() -> None:
 
 
 def test_words_with_which_machines_begin_too_are_waited_after() -> None:
-    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(600)
+    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(380)
     assert heard.kinds == []
     assert heard.silence(100).kinds == [Kind.PERSON]
-    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(400).speech(1500)
+    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(340).speech(1500)
     assert heard.text("здравствуйте вы позвонили").kinds == [Kind.MACHINE]
 
 
@@ -98,6 +98,32 @@ def test_a_greeting_counts_once_whatever_tells_of_it() -> None:
     assert heard.kinds == [Kind.PERSON]
     assert sum(each.weight for each in heard.amd.verdict.evidence) <= 2.2
     assert heard.speech(1000).text("алло вы позвонили").kinds == [Kind.PERSON, Kind.MACHINE]
+
+
+def test_a_greeting_that_was_not_over_counts_no_more() -> None:
+    heard = Heard().silence(400).speech(500).silence(300)
+    assert heard.kinds == [Kind.PERSON]
+    heard.speech(1000)
+    assert [(e.what, e.weight) for e in heard.amd.verdict.evidence] == [("short_greeting_500_ms", 2.0)]
+    heard.speech(400)
+    assert heard.kinds == [Kind.PERSON, Kind.MACHINE]  # 2.05 s in all, not more because it paused
+    assert ("spoke_on", -2.0) in [(e.what, e.weight) for e in heard.amd.verdict.evidence]
+
+
+def test_a_click_that_the_first_stage_lets_through_is_nobody() -> None:
+    assert Heard().silence(400).speech(100).silence(2000).kinds == []
+
+
+@pytest.mark.parametrize("text", ["алло вас не слышно", "да я слушаю вас", "автосервис слушаю", "hello who is this"])
+def test_what_only_people_say_needs_no_silence(text: str) -> None:
+    heard = Heard().silence(200).speech(900).text(text)
+    assert heard.kinds == [Kind.PERSON]
+    assert heard.speech(1200).kinds == [Kind.PERSON]  # and outweighs that they say it at length
+
+
+@pytest.mark.parametrize("text", ["здравствуйте", "алло оставьте сообщение", "да", "вы позвонили"])
+def test_what_machines_say_too_does(text: str) -> None:
+    assert not answers(text)
 
 
 def test_words_that_only_people_say_decide_sooner() -> None:
@@ -191,6 +217,12 @@ def test_somebody_else_comes_to_the_telephone() -> None:
     heard.silence(3000).speech(500).silence(800)
     assert heard.kinds == [Kind.SCREENING, Kind.PERSON]
     assert heard.amd.verdict.evidence[0].kind is Kind.SCREENING  # what was found stays to be shown
+
+
+def test_no_expected_phrase_is_two_others() -> None:
+    """A recogniser that hears the same words in two ways is half as sure of each."""
+    both = {f"{one} {other}" for one in EXPECTED for other in EXPECTED}
+    assert both.isdisjoint(EXPECTED)
 
 
 def test_every_expected_phrase_is_known() -> None:
