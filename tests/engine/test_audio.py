@@ -97,6 +97,11 @@ def test_hours_of_silence_in_a_small_file_are_refused() -> None:
         audio.read(small, longest_s=60)
 
 
+def test_an_mp3_is_counted_while_it_is_read() -> None:
+    with pytest.raises(InputError, match="longer than 60 s"):  # what it says of its own length is a guess
+        audio.read(packed(np.zeros(RATE * 70), RATE, format="MP3"), longest_s=60)
+
+
 def test_a_header_that_lies_about_its_length_is_read_as_far_as_it_goes() -> None:
     data = bytearray(packed(wave(), RATE, format="WAV"))
     at = data.index(b"data") + 4

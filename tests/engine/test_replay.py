@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
-from engine.errors import SpeechError
-from engine.model import FRAME_MS, SILENCE, StepLog
-from engine.replay import Hearers, Recorded, Replay, replay
+import pytest
+
+from channels.voice.recorder import Files, Recorder
+from engine import audio
+from engine.errors import InputError, SpeechError
+from engine.model import FRAME_BYTES, FRAME_MS, RATE, SILENCE, Sound, StepLog
+from engine.recordings import join
+from engine.replay import Hearers, Recorded, Replay, replay, two_sides
 from engine.replays import Wish, steps
 from engine.store.tables import CallDetail
 from scenarios.document import Scenario, parse
@@ -153,3 +160,51 @@ def test_what_is_kept_of_steps_that_this_version_does_not_know() -> None:
     detail = CallDetail(steps=[{"at_ms": 1, "node": "a", "kind": "play", "ms": 2, "port": "next", "mood": "good"}])
     assert steps(detail) == (StepLog(1, "a", "play", 2, "next"),)
     assert Wish.of({"call_id": 5, "recognizer": None, "version": 3}) == Wish(5, "", None, 3)
+
+
+# --- the engine's own recordings --------------------------------------------------------------------------------------
+
+TRANSFER_S = 2.6  # the operator is there from then on
+
+
+async def _recorded(folder: Path) -> Path:
+    """The subscriber says yes, talks to an operator for two seconds, and then says no."""
+    async with Files(folder).running() as files:
+        ours = Recorder(files, "dz-1")
+        ours.begin(100.0)
+        _hears(ours, side(TRANSFER_S, (1.5, "да")))
+        ours.said(101.0, audio.tone(500, 1.0).pcm)
+        _with_operator(ours.beside(100.0 + TRANSFER_S))
+        ours.begin(100.0 + TRANSFER_S + 2.0)
+        _hears(ours, side(3, (1.5, "нет")))
+        await ours.close()
+        subscriber, robot = map(Path, ours.paths)
+        return folder / await asyncio.to_thread(join, folder, "dz-1", subscriber, robot)
+
+
+def _with_operator(base: str) -> None:
+    """As Asterisk leaves it."""
+    for which, hz in (("in", 700), ("out", 900)):
+        Path(f"{base}-{which}.wav").write_bytes(audio.to_wav(audio.tone(hz, 2.0)))
+
+
+def _hears(ours: Recorder, sound: bytes) -> None:
+    for at in range(0, len(sound), FRAME_BYTES):
+        ours.heard(sound[at : at + FRAME_BYTES])
+
+
+def test_a_recording_of_the_engine_is_heard_again_with_the_time_with_an_operator_in_it(tmp_path: Path) -> None:
+    subscriber, robot = two_sides(asyncio.run(_recorded(tmp_path)))
+    operator = slice(round(2 * RATE * TRANSFER_S), round(2 * RATE * (TRANSFER_S + 2.0)))
+    assert (subscriber[operator], robot[operator]) == (audio.tone(700, 2.0).pcm, audio.tone(900, 2.0).pcm)
+    after = StepLog(5600, "ask", "recognize", 1200, "bye", "voice", "нет", 0.9)
+    got = heard(Recorded([HELLO, asked(), after], subscriber, robot))
+    assert kinds(got) == ["same", "same"]
+    assert [card.now.to for card in got.cards if card.now is not None] == ["code", "bye"]
+
+
+@pytest.mark.parametrize("data", [audio.to_wav(Sound(SILENCE)), b"", b"PK\x03\x04", b"RIFF"])
+def test_what_is_no_recording_of_a_call_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "one.wav").write_bytes(data)
+    with pytest.raises(InputError, match="recording"):
+        two_sides(tmp_path / "one.wav")

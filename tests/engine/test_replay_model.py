@@ -89,4 +89,5 @@ def test_a_call_heard_again_from_the_command_line(tmp_path: Path, capsys: pytest
     (got,) = json.loads(capsys.readouterr().out)
     assert got["cards"][0]["difference"] == "text"
 
+    assert cli.main([*common, "--recognizer", "nobody"]) == 2 and "nobody" in capsys.readouterr().err
     assert cli.main([*common[:3], "2"]) == 2 and "call 2: there is no such call" in capsys.readouterr().err

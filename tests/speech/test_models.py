@@ -181,6 +181,7 @@ class Publisher:
     )  # bytes that each of the first answers gives, then it hangs up
     fails: list[int] = field(default_factory=list)  # statuses of the first answers
     ranges: bool = True
+    sized: bool = True  # it says how much there is to come
     asked: list[str] = field(default_factory=list)
     server: TestServer | None = None
 
@@ -196,7 +197,8 @@ class Publisher:
         response = web.StreamResponse(status=206 if start else 200)
         if start:
             response.headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        response.content_length = size - start
+        if self.sized:
+            response.content_length = size - start
         await response.prepare(request)
         if self.breaks_after:
             await response.write(self.content[start : start + self.breaks_after.pop(0)])
@@ -364,6 +366,15 @@ def test_an_archive_that_means_harm_leaves_nothing(tmp_path: Path, content: byte
     with pytest.raises(InstallError, match=says):
         unpack(home / "a", home / "models" / "m", is_model=models.is_model, most_bytes=10 << 20)
     assert [file.name for file in lay_out(tmp_path)] == ["a"]
+
+
+def test_an_archive_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asr._unpack.MOST_FILES", len(FILES))
+    (tmp_path / "a").write_bytes(zipped())
+    unpack(tmp_path / "a", tmp_path / "models" / "m", is_model=models.is_model)
+    (tmp_path / "b").write_bytes(zipped({**FILES, "one more": b""}))
+    with pytest.raises(InstallError, match="more than is allowed"):
+        unpack(tmp_path / "b", tmp_path / "models" / "n", is_model=models.is_model)
 
 
 def test_what_was_there_is_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -45,13 +45,25 @@ def counts() -> dict[tuple[str, Labels], int]:
 
 
 @pytest.fixture
-async def replays(settings: Settings, store: Store) -> AsyncIterator[Replays]:
-    ears = {"fake": FakeRecognizer(takes_s=0), "other": FakeRecognizer(takes_s=0)}
+def ears() -> dict[str, FakeRecognizer]:
+    return {"fake": FakeRecognizer(takes_s=0), "other": FakeRecognizer(takes_s=0)}
+
+
+@pytest.fixture
+def room() -> list[bool]:
+    """What is told, one after another, when it is asked whether live calls need the recogniser; then it is free."""
+    return []
+
+
+@pytest.fixture
+async def replays(
+    settings: Settings, store: Store, ears: dict[str, FakeRecognizer], room: list[bool]
+) -> AsyncIterator[Replays]:
     made = Replays(
         store,
         settings.data_dir,
         Hearers(FakeVad, lambda _: ears["fake"], frame_s=0),
-        Listeners("fake", tuple(ears), lambda name: ears[name]),
+        Listeners("fake", tuple(ears), lambda name: ears[name], lambda: bool(room) and room.pop()),
         SystemClock(),
         "ru",
     )
@@ -132,6 +144,15 @@ async def done(world: World, client: Client, job: Json) -> Json:
     while job["state"] in ("queued", "running"):
         job = (await client.get(f"/jobs/{job['id']}")).json
     return job
+
+
+async def test_a_call_is_heard_again_by_another_recogniser_when_live_calls_leave_room(
+    anna: Client, world: World, ears: dict[str, FakeRecognizer], room: list[bool], call: int
+) -> None:
+    room.append(True)
+    job = await done(world, anna, await anna.made(f"/calls/{call}/replay", {"recognizer": "other"}))
+    assert job["state"] == "done" and room == []
+    assert (len(ears["other"].asked), len(ears["fake"].asked)) == (1, 0)
 
 
 async def test_a_call_is_heard_again_by_another_version(anna: Client, world: World, shop: Shop, call: int) -> None:
