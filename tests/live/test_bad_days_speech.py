@@ -85,6 +85,29 @@ async def test_a_recogniser_is_harmed_in_the_middle_of_speech(tmp_path: Path, sp
         assert (await robot.over(campaign))["totals"]["goals"] == 1
 
 
+async def test_a_campaign_calls_nobody_while_the_recogniser_has_no_room(tmp_path: Path) -> None:
+    narrow = {"recognizer": "first", "recognizers": {"first": {**FIRST, "streams": 1}}}
+    async with live_robot(tmp_path, speaking=True, speech=narrow) as robot:
+        (worker,) = robot.helpers('"nice": 6')
+        scenario = await robot.scenario(ONCE)
+        first, second = robot.phones(["yes", "yes"])
+        async with robot.events() as events:
+            await robot.campaign(scenario, [first])
+            async with asyncio.timeout(30):
+                while (event := await events.get())["kind"] != "at" or event["node"] != "ask":
+                    pass
+            os.kill(worker, signal.SIGSTOP)  # so that its one utterance lasts
+            try:
+                await until(robot, "live", lambda value: value == 1)
+                campaign = await robot.campaign(scenario, [second])
+                path = f"/campaigns/{campaign}"
+                await robot.until(path, lambda told: (told["why"] or {}).get("code") == "recogniser_full")
+                assert second not in robot.network.seen()
+            finally:
+                os.kill(worker, signal.SIGKILL)
+        assert (await robot.over(campaign))["totals"]["goals"] == 1
+
+
 async def harmed(robot: Robot, scenario: int, harm: Callable[[int], None]) -> tuple[dict[str, Any], list[str]]:
     """A call whose recogniser meets this while it is told what the subscriber says; and what the listeners are told of
     as lost."""
