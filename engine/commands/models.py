@@ -37,7 +37,7 @@ def install(args: argparse.Namespace) -> int:
     loaded = settings(args, quiet=True)
     from asr._download import install as fetched
 
-    folder = run(fetched(args.name, loaded.data_dir, archive=args.archive, progress=_progress()))
+    folder = run(fetched(args.name, loaded.data_dir, archive=args.archive, progress=progress()))
     say(f"{args.name} is in {folder}; `dozvon check` says whether it is the one in use")
     return 0
 
@@ -51,7 +51,7 @@ def remove(args: argparse.Namespace) -> int:
     return 0
 
 
-def _progress() -> Callable[[int, int], None]:
+def progress() -> Callable[[int, int], None]:
     """Lines on a terminal overwrite each other; elsewhere every tenth is told."""
     terminal, last = sys.stderr.isatty(), -1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from asr._catalogue import DEMO, Entry, catalogue, is_model
+from engine.commands.models import progress
 from tests.processes import dozvon
 from tests.speech.test_models import zipped
 
@@ -79,3 +80,17 @@ async def test_every_model_is_listed_with_its_size_licence_and_error_rate(home: 
         (line,) = [line for line in said.splitlines() if entry.name in line.split() and "MB" in line]
         assert entry.licence in line
         assert entry.wer is None or f"{entry.wer:g} % of words wrong on the telephone ({entry.source})" in line
+
+
+def test_progress_is_a_line_that_moves_on_a_terminal_and_every_tenth_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = progress()
+    for done in range(0, 101):
+        tell(done * 1_000_000, 100_000_000)
+    assert capsys.readouterr().err.splitlines() == [f"{done} of 100 MB" for done in range(0, 101, 10)]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    tell = progress()
+    tell(1_000_000, 3_000_000)
+    tell(2_000_000, 3_000_000)
+    assert capsys.readouterr().err == "\r1 of 3 MB \r2 of 3 MB "
