@@ -1,6 +1,7 @@
 """What `Synthesizer` promises, held over every voice engine and wrapper, and the fake.
 
-RHVoice and Piper are held by it where they are installed; a stand-in that speaks as they do is held by it everywhere.
+RHVoice is held by it where it is installed. Piper's models must be downloaded and cannot be made here, so Piper is not.
+A stand-in that speaks as each of the two does is held by it everywhere.
 """
 
 from __future__ import annotations
