@@ -183,6 +183,8 @@ class Manners:
         looked, manner = self._kept.get(project, (-FRESH_S, PLAIN))
         if now - looked < FRESH_S:
             return manner
+        if project in self._kept:
+            self._kept[project] = now, manner  # one call looks, the others do not wait for it
         try:
             manner = await self._look(project, manner)
         except DozvonError as error:

@@ -158,3 +158,19 @@ async def test_a_change_is_another_stamp_after_some_seconds(
         first = await manners.of(shop)
         assert first.stamp and await manners.of(shop) is first
     assert await manners.of(10**9) == PLAIN  # a project that is not there
+
+
+async def test_while_one_call_looks_for_changes_the_others_do_not_wait(
+    anna: Client, manners: Manners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await project(anna)
+    assert await manners.of(shop) == PLAIN
+    await anna.put(f"/projects/{shop}/pronunciations", {"items": [{"word": "а", "say": "б"}]})
+    loop = asyncio.get_running_loop()
+    later = loop.time() + FRESH_S
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "time", lambda: later)
+        looking = asyncio.ensure_future(manners.of(shop))
+        await asyncio.sleep(0)
+        assert await manners.of(shop) == PLAIN and not looking.done()
+        assert (await looking).stamp
