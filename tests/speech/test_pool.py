@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from asr._pool import Load, Pool, PoolHearing
+from asr._pooled import Workers
 from asr._process import Limits, WorkerGone
 from asr._wire import LONGEST, Garbled, Kind, Unpacker, pack
 from engine.errors import Overloaded, SpeechError
@@ -280,6 +282,26 @@ async def test_workers_are_nicer_than_the_engine_and_keep_to_one_core() -> None:
         (pid,) = one.pids
         assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
         assert b"OMP_NUM_THREADS=1" in environment(pid)
+
+
+async def test_the_settings_reach_the_processes() -> None:
+    asked = Workers(workers=1, streams=3, memory_mb=100, utterances=2, nice=7)
+    async with asked.pool("tests.speech", {}, memory_mb=900).running() as one:
+        assert (niceness(one), hard_memory_mb(one), one.load().capacity) == (7, 200, 3)
+        for _ in range(2):
+            assert await says(one) == "hello"
+        await until(one, lambda load: load.recycled == 1)
+    async with Workers(workers=1).pool("tests.speech", {}, memory_mb=300).running() as one:
+        assert (niceness(one), hard_memory_mb(one)) == (5, 600)
+
+
+def niceness(pool: Pool) -> int:
+    """Of its first process, above ours."""
+    return os.getpriority(os.PRIO_PROCESS, pool.pids[0]) - os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def hard_memory_mb(pool: Pool) -> int:
+    return resource.prlimit(pool.pids[0], resource.RLIMIT_DATA)[1] >> 20
 
 
 def environment(pid: int) -> list[bytes]:
