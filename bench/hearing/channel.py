@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
 
+from bench.hearing.tunes import INSTRUMENTS, tune
 from engine import audio
 from engine.audio import Floats
 from engine.model import FRAME_BYTES, RATE
@@ -21,7 +22,7 @@ SPEECH_DBFS = -22.0  # of a voice at the telephone's usual level: what noise wit
 LINE_DBFS = -62.0  # of the line itself
 AUDIBLE = 0.005
 CODECS = ("alaw", "ulaw", "gsm", "opus")
-NOISES = ("pink", "street", "babble", "music")
+NOISES = ("pink", "street", "babble", "music", "instruments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ def around(kind: str, n: int, chance: np.random.Generator, babble: Floats | None
         noise = np.take(babble, np.arange(start, start + n), mode="wrap")
     elif kind == "music":
         noise = _music(n, chance)
+    elif kind == "instruments":  # one of them
+        noise = tune(str(chance.choice(sorted(INSTRUMENTS))), n, chance)
     else:
         hz = np.maximum(np.fft.rfftfreq(n, 1 / RATE), 20.0)
         spectrum = np.fft.rfft(chance.standard_normal(n)) / np.sqrt(hz) * (hz > 150)

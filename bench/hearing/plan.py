@@ -171,8 +171,9 @@ def _paused(clips: Sequence[Clip], language: str, seed: int) -> Row:
 
 
 def _prompts(built: Built, seed: int, count: int) -> Iterator[Row]:
-    for way in (CLEAN, Way(noise="street", snr_db=10), Way(noise="babble", snr_db=10), Way(noise="music", snr_db=10)):
-        yield _prompt(built, "ru", way, None, seed, count)
+    yield _prompt(built, "ru", CLEAN, None, seed, count)
+    for noise in ("street", "babble", "music", "instruments"):
+        yield _prompt(built, "ru", Way(noise=noise, snr_db=10), None, seed, count)
     yield _prompt(built, "ru", CLEAN, ECHO, seed, count)
 
 

@@ -143,7 +143,8 @@ def test_every_figure_has_a_russian_name() -> None:
     known = {"ru", "en", "alaw", "ulaw", "gsm", "opus", "vosk", "AMD", "p"}
     row = {"language": "ru", "full": True, "noticed_p95_ms": 5.0}
     rows = [*result("vosk").rows, {**row, "kind": "digits", "condition": "alaw", "numbers_right": 1.0}]
-    conditions = [way.name for way in (*plan.ONE_AT_A_TIME, plan.PINK)] + [plan.ECHO.name, "alaw, music 10 dB"]
+    conditions = [way.name for way in (*plan.ONE_AT_A_TIME, plan.PINK)]
+    conditions += [plan.ECHO.name, "alaw, music 10 dB", "alaw, instruments 10 dB"]
     names = [figure.name for figure in run.figures(Result("vosk", "", True, rows, [1.0], [2.0]))]
     names = [name.replace("<alaw>", "alaw") for name in names]
     for name in [*names, *conditions]:
