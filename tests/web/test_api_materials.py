@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import struct
 import zipfile
 from typing import Any
@@ -97,18 +98,28 @@ async def test_what_is_a_sound_is_brought_to_the_telephone(anna: Client, shop: S
     assert abs(answer.json["duration_ms"] - 1000) < 120
 
 
-async def test_two_gigabytes_are_refused_before_they_come(anna: Client, shop: Shop, world: World) -> None:
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [("en", "The body may have at most 67108864 bytes."), ("ru", "Тело запроса не больше 67108864 байт.")],
+)
+async def test_two_gigabytes_are_refused_before_they_come(
+    anna: Client, shop: Shop, world: World, language: str, why: str
+) -> None:
     host, port = world.base.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = [
         f"POST /api/v1/projects/{shop.project}/materials HTTP/1.1",
         f"Host: {host}",
         f"Authorization: {anna.headers['Authorization']}",
+        f"Accept-Language: {language}",
         "Content-Type: multipart/form-data; boundary=x",
         f"Content-Length: {2**31}",
     ]
     writer.write("\r\n".join([*lines, "", ""]).encode())
     async with asyncio.timeout(10):
         assert b" 413 " in await reader.readline()
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.splitlines() if line.lower().startswith(b"content-length:"))
+        assert why in json.loads(await reader.readexactly(int(length.partition(b":")[2])))["detail"]
     writer.close()
     assert not list((world.settings.data_dir / "uploads").glob("*"))
