@@ -202,6 +202,7 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
     (r"pressed_a_key", N_("a key was pressed")),
     (r"said_what_people_say", N_("said what people say on the telephone")),
     (r"short_greeting_(?P<n>\d+)_ms", N_("a short greeting of %(n)s ms, then silence")),
+    (r"spoke_on", N_("the greeting was not over")),
     (r"went_on_speaking", N_("went on speaking after a short greeting")),
     (r"speech_(?P<n>\d+)_ms", N_("has spoken for %(n)s ms without a pause")),
     (r"talkative", N_("speaks nearly all the time")),
