@@ -287,10 +287,14 @@ async def test_no_checksum_is_taken_as_it_is(publisher: Publisher, tmp_path: Pat
     assert models.is_model(await install(publisher.entry(sha256=None), tmp_path))
 
 
-async def test_much_more_than_was_announced_is_refused(publisher: Publisher, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sized", [True, False])
+async def test_much_more_than_was_announced_is_refused(publisher: Publisher, tmp_path: Path, sized: bool) -> None:
     publisher.content += bytes(1 << 20)
+    publisher.sized = sized
     with pytest.raises(InstallError, match="larger than the catalogue"):
         await install(publisher.entry(size=1000), tmp_path)
+    if sized:
+        assert lay_out(tmp_path / "models") == []  # nothing of it was fetched
 
 
 async def test_an_address_that_is_gone_is_told_at_once(publisher: Publisher, tmp_path: Path) -> None:
