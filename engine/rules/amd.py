@@ -247,7 +247,7 @@ class Amd:
         if speech.number != 1:
             return
         silence_ms = speech.silence_ms(self._now_ms)
-        if speech.length_ms < rules.shortest_ms:
+        if speech.length_ms < rules.shortest_ms and not self._greeted:
             return
         if self._opening and silence_ms < rules.opening_ms:
             return

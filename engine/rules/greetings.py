@@ -161,7 +161,7 @@ for _, _clue in _CLUES:
         )
         _FINISHED[_clue.phrase] = tuple(_pattern((*words, *rest)) for words, rest, _ in _more)
 _GREETS = frozenset(_list(_PERSON))
-_ANSWERS = re.compile(r"^(?:алло|ало|але|алле)\b|\bслушаю\b|\bwho(?: is|'s) this\b|^yes speaking\b")
+_ANSWERS = re.compile(r"^(?:алло|ало|але|алле|да я|hello hello)\b|\bслушаю\b|\bwho(?: is|'s) this\b|^yes speaking\b")
 _OPENS = frozenset(_list(_OPENING))
 # Words for the phrases that are given by their beginnings, and what usually stands around the others: as they are said.
 _SAID = """

@@ -110,6 +110,10 @@ def test_a_greeting_that_was_not_over_counts_no_more() -> None:
     assert ("spoke_on", -2.0) in [(e.what, e.weight) for e in heard.amd.verdict.evidence]
 
 
+def test_a_word_may_be_shorter_than_any_sound_that_counts() -> None:
+    assert Heard().silence(400).speech(100).silence(200).text("да").silence(400).kinds == [Kind.PERSON]
+
+
 def test_a_click_that_the_first_stage_lets_through_is_nobody() -> None:
     assert Heard().silence(400).speech(100).silence(2000).kinds == []
 
