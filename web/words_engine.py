@@ -57,6 +57,9 @@ TOLD_BY_ENGINE: tuple[tuple[str, str], ...] = (
     (r"this was asked already", "Это уже запрошено"),
     (r"the telephony went away", "Связь с телефонией пропала"),
     # --- speech
+    (r"not recognised: (.*)", "Не распознано: {0}"),
+    (r"(\S+) took over from (\S+): (.*); (\S+ took over from .*)", "Вместо {1} отвечает {0}: {2}; {3}"),
+    (r"(\S+) took over from (\S+): (.*)", "Вместо {1} отвечает {0}: {2}"),
     (r"the utterance was dropped", "Реплику не дослушали"),
     (r"this utterance is over already", "Эта реплика уже закончена"),
     (r"the recogniser did not answer within (.*) s", "Распознаватель не ответил за {0} с"),

@@ -53,6 +53,17 @@ def test_everything_that_the_engine_says_is_known_in_russian() -> None:
     assert [(where, text) for where, text in found if not CYRILLIC.search(below("ru", text))] == []
 
 
+def test_what_recognition_went_through_is_said_in_russian() -> None:
+    died = "the recogniser's process has gone in the middle of speech"
+    full = "no recogniser was free in time: add workers, or call fewer people at once"
+    assert below("ru", f"not recognised: {died}") == "Не распознано: Процесс распознавателя упал посреди речи"
+    once = below("ru", f"vosk took over from far: {died}")
+    assert once == "Вместо far отвечает vosk: Процесс распознавателя упал посреди речи"
+    twice = below("ru", f"b took over from a: {full}; c took over from b: {died}")
+    assert twice.startswith("Вместо a отвечает b: ") and "; Вместо b отвечает c: Процесс" in twice
+    assert not re.search("took|free|gone", once + twice)
+
+
 def test_reasons_that_are_codes_are_words_in_both_languages() -> None:
     assert below("en", "shutdown") == "the robot was being stopped" and below("ru", "hung up") == "завершён из панели"
     assert below("en", "it never rang") == "it never rang" and below("ru", "") == ""
