@@ -86,10 +86,10 @@ def test_silence_decides_nothing() -> None:
 
 
 def test_words_with_which_machines_begin_too_are_waited_after() -> None:
-    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(380)
+    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(220)
     assert heard.kinds == []
     assert heard.silence(100).kinds == [Kind.PERSON]
-    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(340).speech(1500)
+    heard = Heard().silence(400).speech(600).silence(100).text("здравствуйте").silence(200).speech(1500)
     assert heard.text("здравствуйте вы позвонили").kinds == [Kind.MACHINE]
 
 
