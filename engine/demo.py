@@ -79,7 +79,7 @@ SUBSCRIBERS = (
         "screening",
         "Полина",
         "ассистент: кто это?",
-        {"status": "answered", "answered_by": ("screening",)},
+        {"status": "answered", "result": "goal", "answered_by": ("screening",)},
     ),
     Subscriber("street", "Роман", "«да» в шуме улицы", {"status": "answered", "result": "goal"}),
 )
