@@ -48,3 +48,17 @@ def test_every_setting_of_a_voice_is_told(module: Any) -> None:
     page = (DOCS / "VOICES.md").read_text("utf-8")
     keys = [field.alias or name for name, field in module.Settings.model_fields.items()]
     assert [key for key in keys if not re.search(rf"\b{key}:|`{key}\b", page)] == []
+
+
+def measured(file: str, heading: str) -> list[list[str]]:
+    """The tables of that section: of each cell its digits, which are the same in both languages."""
+    _, _, rest = (DOCS.parent / file).read_text("utf-8").partition(f"\n## {heading}\n")
+    section = rest.partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    return [[re.sub(r"\D", "", cell) for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_both_readmes_tell_the_same_figures() -> None:
+    english, russian = measured("README.md", "Measured"), measured("README.ru.md", "Измерено")
+    assert len(english) > 10 and any(any(row) for row in english)
+    assert russian == english
