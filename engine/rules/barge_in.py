@@ -38,7 +38,7 @@ class BargeIn:
     alike: float = 0.5  # correlation with what was played, from which it is an echo
     alike_faint: float = 0.35  # the same for what is `faint_db` fainter: a room or a headset smears it
     faint_db: float = -16.0
-    music: float = 0.15  # share of the sound in lines that stay, from which it is music if it is hardly a voice,
+    music: float = 0.25  # share of the sound in lines that stay, from which it is music if it is hardly a voice,
     music_likely: float = 0.6  # and if it is most likely one
     struck: float = 0.55  # the same of the last 120 ms: before a piano's string is struck, it sounds otherwise
     struck_likely: float = 0.85
