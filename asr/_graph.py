@@ -74,8 +74,8 @@ class Costs:
     """Negative logarithms. A dear `unknown` takes foreign speech for a phrase, a cheap one phrases for foreign."""
 
     word: float = 1.0
-    unknown: float = 4.0
-    unknown_sound: float = 1.1
+    unknown: float = 3.5
+    unknown_sound: float = 1.05
 
 
 class Graph:

@@ -30,7 +30,7 @@ HALF = math.log(0.5)
 MODEL_CONF = f"""--min-active=200
 --max-active=3000
 --beam=10.0
---lattice-beam=4.0
+--lattice-beam=2.5
 --acoustic-scale=1.0
 --frame-subsampling-factor={SUBSAMPLING}
 --frames-per-chunk=6
