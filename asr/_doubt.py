@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 BYTES_S = 16_000
 AGAIN = 120 * BYTES_S // 1000  # bytes after which a partial that stands is doubted once more: before a card acts on it
-LONGEST = 6 * BYTES_S  # of what is recognised aside; in longer speech without a pause only the end tells
+AT_FIRST, EACH = 4 * BYTES_S, 2  # so much, and so many times what was said, is recognised aside: no more than it costs
 
 
 class Sure(NamedTuple):
@@ -53,10 +53,10 @@ class Doubt:
         self._since = 0  # bytes taken since the partial changed
         self._asked = 0  # times, of this partial
         self._told: list[str] = []
+        self._spent = 0  # bytes recognised aside
 
     def take(self, pcm: bytes) -> None:
-        if len(self._pcm) <= LONGEST:
-            self._pcm += pcm
+        self._pcm += pcm
         self._since += len(pcm)
 
     def held(self, partial: str) -> list[str]:
@@ -70,7 +70,8 @@ class Doubt:
         return self._told
 
     def _aside(self) -> list[str]:
-        if len(self._pcm) > LONGEST:
+        self._spent += len(self._pcm)
+        if self._spent > AT_FIRST + EACH * len(self._pcm):
             return []
         recognizer = self._recognizer()
         recognizer.AcceptWaveform(bytes(self._pcm))

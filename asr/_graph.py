@@ -1,10 +1,11 @@
 """A decoding graph for given words, written as Kaldi and vosk read it: no OpenFst, some milliseconds for a card's.
 
-    0 ─▶ s₁ ⟲ ─▶ (blank ⟲) ─▶ s₂ ⟲ ─▶ … ─▶ 0      one path for each pronunciation, the word said at its last sound
-    0 ─▶ any sound, any number of them ─▶ 0         [unk]: what is none of the words
-    0 ─▶ blank ⟲ ─▶ 0                               silence
+    0 ─▶ (blank ⟲) ─▶ 1                             silence
+    1 ─▶ s₁ ⟲ ─▶ (blank ⟲) ─▶ s₂ ⟲ ─▶ … ─▶ 0      one path for each pronunciation, the word said at its last sound
+    1 ─▶ any sound, any number of them ─▶ 0         [unk]: what is none of the words
 
-The topology is CTC's: a sound may be repeated, and blanks may stand between sounds.
+The topology is CTC's: a sound may be repeated, and blanks may stand between sounds. After silence comes no other
+silence: one that could be parted at every frame has so many ways through it that a lattice of them takes seconds.
 """
 
 from __future__ import annotations
@@ -79,10 +80,11 @@ class Costs:
 
 
 class Graph:
-    """State 0 is the first and the last."""
+    """State 0 is the first; the last one is the first too, if nothing else is said."""
 
     def __init__(self) -> None:
         self.arcs: list[list[Arc]] = [[]]
+        self.last = 0
 
     def state(self) -> int:
         self.arcs.append([])
@@ -107,7 +109,7 @@ class Graph:
         """OpenFst's VectorFst of StdArc: Gr.fst."""
         parts = [_header("vector", 2, VECTOR_PROPERTIES, 0, *self._size())]
         for at, arcs in enumerate(self.arcs):
-            parts += [struct.pack("<fq", 0.0 if at == 0 else math.inf, len(arcs)), _packed(arcs)]
+            parts += [struct.pack("<fq", self._final(at), len(arcs)), _packed(arcs)]
         return b"".join(parts)
 
     def look_ahead(self, words: int) -> bytes:
@@ -127,6 +129,9 @@ class Graph:
             )
         )
 
+    def _final(self, state: int) -> float:
+        return 0.0 if state == self.last else math.inf
+
     def _size(self) -> tuple[int, int]:
         return len(self.arcs), sum(map(len, self.arcs))
 
@@ -134,7 +139,7 @@ class Graph:
         states, place = [], 0
         for at, arcs in enumerate(self.arcs):
             silent, wordless = sum(not arc.sound for arc in arcs), sum(not arc.word for arc in arcs)
-            states.append(struct.pack("<fIIII", 0.0 if at == 0 else math.inf, place, len(arcs), silent, wordless))
+            states.append(struct.pack("<fIIII", self._final(at), place, len(arcs), silent, wordless))
             place += len(arcs)
         return b"".join(states) + _packed([arc for arcs in self.arcs for arc in arcs])
 
@@ -172,9 +177,11 @@ def loop(phones: Phones, vocabulary: Vocabulary, costs: Costs, foreign: Sequence
     """Any words in any order. `foreign` are the sounds that [unk] is made of; `late`: a word is said at its last sound,
     so that a partial tells of no more than was heard."""
     graph = Graph()
+    graph.last = begin = graph.state()
     silent = graph.stay(SILENCE)
     graph.arc(0, silent, entering(SILENCE))
-    graph.arc(silent, 0)
+    graph.arc(0, begin)
+    graph.arc(silent, begin)
     for word, pronunciations in vocabulary.words.items():
         for sounds in dict.fromkeys(pronunciations):
             _word(graph, phones, sounds, vocabulary.numbers[word], costs.word, late=late)
@@ -191,7 +198,7 @@ def unigram(words: int, cost: float) -> Graph:
 
 
 def _word(graph: Graph, phones: Phones, sounds: Pronunciation, number: int, cost: float, *, late: bool) -> None:
-    at, blank = 0, -1
+    at, blank = graph.last, -1
     last = len(sounds) - 1
     for place, sound in enumerate(sounds):
         position = "S" if last == 0 else "B" if place == 0 else "E" if place == last else "I"
@@ -214,7 +221,7 @@ def _unknown(graph: Graph, phones: Phones, sounds: Sequence[str], number: int, c
     graph.arc(blank, before)
     graph.arc(after, before)
     for sound in sounds:
-        for position, start, to in (("B", 0, after), ("I", before, after), ("E", before, 0)):
+        for position, start, to in (("B", graph.last, after), ("I", before, after), ("E", before, 0)):
             phone = phones.number(sound, position)
             state = graph.stay(phone)
             begins = position == "B"

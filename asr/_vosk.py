@@ -47,20 +47,24 @@ class VoskModel:
     def begin(self, language: str, phrases: Sequence[str]) -> VoskUtterance:
         """A fresh recogniser each time (0.3 ms): one that is used again keeps what it learnt of the last voice, and
         grows."""
-        grammar = self._grammar(phrases) if self._grammars and not self._graphs else None
-        if grammar is None:
-            model = self._model if self._graphs is None else self._own_words(self._graphs, language, phrases)
-            recognizer = self._vosk.KaldiRecognizer(model, self._rate)
-        else:
-            recognizer = self._vosk.KaldiRecognizer(self._model, self._rate, grammar)
-        recognizer.SetWords(True)
-        if self._graphs is None:
-            return VoskUtterance(recognizer, self._rate)
-        sure = self._graphs.sure
-        return VoskUtterance(recognizer, self._rate, sure, Doubt(partial(self._aside, model), sure))
+        if self._graphs is not None:
+            return self._own(self._graphs, language, phrases)
+        grammar = self._grammar(phrases) if self._grammars else None
+        given = () if grammar is None else (grammar,)
+        return VoskUtterance(self._fresh(self._model, *given), self._rate)
 
-    def _aside(self, model: Any) -> Any:
-        recognizer = self._vosk.KaldiRecognizer(model, self._rate)
+    def _own(self, graphs: _lexicon.Graphs, language: str, phrases: Sequence[str]) -> VoskUtterance:
+        """A phrase that is a pattern can be anything: the common words are listened to then. Among so many to doubt a
+        partial would take longer than it stands."""
+        wanted = phrases[:PHRASES]
+        plain = {_lexicon.cleaned(phrase, WORDS_IN_PHRASE) for phrase in wanted if "/" not in phrase} - {""}
+        free = not plain or any("/" in phrase for phrase in wanted)
+        model = graphs.model(sorted(plain), language, free=free)
+        doubt = None if free else Doubt(partial(self._fresh, model), graphs.sure)
+        return VoskUtterance(self._fresh(model), self._rate, graphs.sure, doubt)
+
+    def _fresh(self, model: Any, *grammar: str) -> Any:
+        recognizer = self._vosk.KaldiRecognizer(model, self._rate, *grammar)
         recognizer.SetWords(True)
         return recognizer
 
@@ -71,12 +75,6 @@ class VoskModel:
 
     def _load(self, folder: str) -> Any:
         return self._vosk.Model(model_path=folder)  # by path only: an unknown name would end the process
-
-    def _own_words(self, graphs: _lexicon.Graphs, language: str, phrases: Sequence[str]) -> Any:
-        """A phrase that is a pattern can be anything: the common words are listened to then."""
-        wanted = phrases[:PHRASES]
-        plain = {_lexicon.cleaned(phrase, WORDS_IN_PHRASE) for phrase in wanted if "/" not in phrase} - {""}
-        return graphs.model(sorted(plain), language, free=not plain or any("/" in phrase for phrase in wanted))
 
     def _grammar(self, phrases: Sequence[str]) -> str | None:
         """The phrases in the model's own spelling and vocabulary; None where they would leave nothing to be heard, or

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr._catalogue import demo_model
-from asr._doubt import AGAIN, CERTAIN, LONGEST, Doubt, Sure, heard, words
+from asr._doubt import AGAIN, AT_FIRST, CERTAIN, EACH, Doubt, Sure, heard, words
 from asr._vosk import VoskModel
 from tests.speech import telephoned
 from tts import espeak
@@ -114,13 +114,17 @@ def test_what_was_recognised_is_not_doubted_with_what_comes_after() -> None:
     assert script.given == [b"\1\0", b"\2\0"]
 
 
-def test_a_long_speech_is_told_at_its_end_only() -> None:
-    script = Script()
+def test_no_more_is_recognised_aside_than_a_few_times_what_was_said() -> None:
+    script = Script(*[result(("да", 0.9))] * 100)
     doubt = Doubt(script, LEAST)
-    for _ in range(LONGEST // 320 + 2):
-        doubt.take(bytes(320))
-    assert doubt.held("да") == []
-    assert not script.given
+    taken = 0
+    for number in range(100):
+        doubt.take(bytes(3200))
+        taken += 3200
+        doubt.held("да" if number % 2 else "да [unk]")
+    assert 2 < len(script.given) < 100
+    assert sum(map(len, script.given)) <= AT_FIRST + EACH * taken
+    assert doubt.held("[unk] да") == []
 
 
 def partials(model: VoskModel, frames: Sequence[bytes], *phrases: str) -> set[str]:

@@ -153,7 +153,7 @@ def said(graph: Graph, phones: Phones, sounds: Sequence[str], *, blanks: bool) -
             for arc in graph.arcs[state]
             if arc.sound and phones.output((arc.sound + 1) // 2) == out
         }
-    return {words for state, words in _silently(graph, live) if state == 0}
+    return {words for state, words in _silently(graph, live) if state == graph.last}
 
 
 def _silently(graph: Graph, live: set[tuple[int, tuple[int, ...]]]) -> set[tuple[int, tuple[int, ...]]]:
@@ -180,6 +180,25 @@ def test_a_graph_says_its_words_and_unknown_for_the_rest(late: bool, blanks: boo
     assert staying(3) == 5
 
 
+def test_a_silence_goes_one_way() -> None:
+    """Ways through three frames of silence, to the end: one that begins anew at each frame makes them many."""
+    graph = loop(Phones(SOUNDS), Vocabulary(WORDS), Costs(), SOUNDS[:46])
+    ways = [0]
+    for _ in range(3):
+        ways = [to for at in ways for state in _from(graph, at) for to in _silence(graph, state)]
+    assert len([at for at in ways for state in _from(graph, at) if state == graph.last]) == 1
+
+
+def _from(graph: Graph, state: int) -> list[int]:
+    """The states that a state comes to without a sound, as often as there are ways; itself first."""
+    more = [found for arc in graph.arcs[state] if not arc.sound for found in _from(graph, arc.to)]
+    return [state, *more]
+
+
+def _silence(graph: Graph, state: int) -> list[int]:
+    return [arc.to for arc in graph.arcs[state] if arc.sound in (entering(1), staying(1))]
+
+
 def test_a_graph_is_written_as_openfst_reads_it() -> None:
     vocabulary = Vocabulary(WORDS)
     graph = loop(Phones(SOUNDS), vocabulary, Costs(), SOUNDS[:4])
@@ -192,8 +211,8 @@ def test_a_graph_is_written_as_openfst_reads_it() -> None:
     assert len(data) == body + 20 * states + ARC.itemsize * arcs
     kept = [struct.unpack_from("<fIIII", data, body + 20 * at) for at in range(states)]
     assert [count for _, _, count, _, _ in kept] == [len(arcs) for arcs in graph.arcs]
-    assert kept[0][0] == 0.0
-    assert all(final == float("inf") for final, *_ in kept[1:])
+    assert [at for at, (final, *_) in enumerate(kept) if final != float("inf")] == [graph.last]
+    assert kept[graph.last][0] == 0.0
     flat = [arc for arcs in graph.arcs for arc in arcs]
     for at, arc in enumerate(flat):
         sound, word, weight, to = struct.unpack_from("<iifi", data, body + 20 * states + 16 * at)
