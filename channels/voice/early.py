@@ -38,7 +38,7 @@ CAUSES = {
 }
 
 
-@lru_cache(4096)
+@lru_cache(512)
 def media_id(call: str) -> str:
     """AudioSocket names calls by UUID: the one that is made of this call's id."""
     return str(uuid5(NAMESPACE_URL, f"dozvon:{call}"))
