@@ -70,9 +70,10 @@ class Doubt:
         return self._told
 
     def _aside(self) -> list[str]:
-        self._spent += len(self._pcm)
-        if self._spent > AT_FIRST + EACH * len(self._pcm):
+        spent = self._spent + len(self._pcm)
+        if spent > AT_FIRST + EACH * len(self._pcm):
             return []
+        self._spent = spent
         recognizer = self._recognizer()
         recognizer.AcceptWaveform(bytes(self._pcm))
         return [word for said, _ in heard(recognizer.FinalResult(), self._sure) for word in said]
