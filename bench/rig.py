@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -94,12 +93,7 @@ class Robot:
 @asynccontextmanager
 async def robot(folder: Path, **settings: Any) -> AsyncGenerator[Robot]:
     """Started as a user would start it, with an administrator and a project; ended with SIGTERM."""
-    ports = Ports(
-        *free_ports(1),
-        *free_ports(1, socket.SOCK_DGRAM),
-        *free_ports(3),
-        *free_ports(1, socket.SOCK_DGRAM),
-    )
+    ports = Ports(*free_ports(6))
     config = {
         "data_dir": "./var",
         "http": {"port": ports.http, "public_url": f"http://{HOST}:{ports.http}"},

@@ -148,8 +148,7 @@ def _afresh(folder: Path) -> None:
 
 
 def _settings(folder: Path, port: int | None, found: Asterisk) -> Settings:
-    ami, agi, media = free_ports(3)
-    sip, network = free_ports(2, socket.SOCK_DGRAM)
+    ami, agi, media, sip, network = free_ports(5)
     http = _panel_port() if port is None else port or free_ports(1)[0]
     return Settings.model_validate(
         {

@@ -14,7 +14,6 @@ from __future__ import annotations
 import array
 import functools
 import math
-import socket
 import wave
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -38,8 +37,7 @@ def installed() -> Asterisk:
 
 def live_settings(folder: Path, **overrides: Any) -> Settings:
     """Settings whose every port is free and whose every file is below `folder`."""
-    ami, agi, media, http = free_ports(4)
-    (sip,) = free_ports(1, socket.SOCK_DGRAM)
+    ami, agi, media, http, sip = free_ports(5)
     raw: dict[str, Any] = {
         "data_dir": str(folder / "var"),
         "secret_key_file": str(folder / "var" / "secret.key"),
@@ -70,7 +68,7 @@ async def live_network(
     folder: Path, *, sounds: Path | None = None, **overrides: Any
 ) -> AsyncGenerator[tuple[Settings, Supervised, pstn.Pstn]]:
     """The same with a telephone network behind trunk `main`. Subscribers say tones, unless `sounds` holds voices."""
-    (port,) = free_ports(1, socket.SOCK_DGRAM)
+    (port,) = free_ports(1)
     main = {"main": {"host": LOOPBACK, "port": port}}
     async with live_asterisk(folder, **laid_over({"trunks": main}, overrides)) as (settings, asterisk):
         network = pstn.Network(port, settings.asterisk.sip.port, sounds or tones(folder / "tones"))

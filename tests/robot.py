@@ -16,7 +16,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -297,8 +296,7 @@ async def live_robot(
     """A robot that is ready, with an administrator, a project and a rented number; ended with SIGTERM, with all that it
     started. `speaking`: subscribers have voices, not tones. `by_hand`: user and token are made by the command line.
     `overrides` are laid over dozvon.yaml."""
-    ami, agi, media, http = free_ports(4)
-    sip, trunk = free_ports(2, socket.SOCK_DGRAM)
+    ami, agi, media, http, sip, trunk = free_ports(6)
     config = laid_over(
         {
             "data_dir": "./var",

@@ -212,10 +212,10 @@ def sip_server(*answers: str | None) -> Iterator[int]:
 
 
 def settings(folder: Path, trunk: int | None, **more: str) -> dict[str, str]:
-    http, agi, media, ami, sip, rtp = free_ports(6)
+    http, agi, media, ami, sip = free_ports(5)
     text = (
         f"http: {{port: {http}}}\nasterisk: {{sip: {{port: {sip}}}, agi: {{port: {agi}}}, media: {{port: {media}}}, "
-        f"ami: {{port: {ami}}}, rtp: {{start: {min(rtp, 60000)}, end: 65000}}}}\n"
+        f"ami: {{port: {ami}}}}}\n"
     )
     if trunk is not None:
         text += f"trunks: {{main: {{host: 127.0.0.1, port: {trunk}}}}}\n"

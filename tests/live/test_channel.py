@@ -6,7 +6,6 @@ import asyncio
 import math
 import os
 import signal
-import socket
 import struct
 import uuid
 import wave
@@ -45,7 +44,7 @@ class World:
 
 @asynccontextmanager
 async def sites(folder: Path, transport: str) -> AsyncGenerator[tuple[Settings, Supervised, Supervised]]:
-    (sip,) = free_ports(1, socket.SOCK_DGRAM)
+    (sip,) = free_ports(1)
     trunk = {"main": {"host": "127.0.0.1", "port": sip}}
     async with live_asterisk(folder, trunks=trunk, asterisk={"media": {"transport": transport}}) as (
         settings,
