@@ -19,13 +19,13 @@ help:
 	@echo "make clean    removes what setup made in this folder; the cache in the home folder stays"
 
 setup:
-	@$(PYTHON) engine/bootstrap.py run
+	@$(PYTHON) engine/setup/bootstrap.py run
 
 demo: setup
 	@$(DOZVON) demo $(ARGS)
 
 test:
-	@$(PYTHON) engine/bootstrap.py test
+	@$(PYTHON) engine/setup/bootstrap.py test
 ifeq ($(ARGS),)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not live"
 	@$(BIN)/python -m pytest -m live
@@ -34,7 +34,7 @@ else
 endif
 
 check:
-	@$(PYTHON) engine/bootstrap.py check
+	@$(PYTHON) engine/setup/bootstrap.py check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -42,7 +42,7 @@ check:
 	@$(BIN)/python -m pytest -q tests/test_tree.py
 
 bench:
-	@$(PYTHON) engine/bootstrap.py test
+	@$(PYTHON) engine/setup/bootstrap.py test
 	@$(DOZVON) bench $(ARGS)
 
 # PyTorch is large and has no business in the environment that runs: it lives beside what training keeps.
@@ -51,13 +51,13 @@ model: setup
 	@PYTHONPATH=$(TORCH) nice $(BIN)/python -m asr.training $(ARGS)
 
 format:
-	@$(PYTHON) engine/bootstrap.py check
+	@$(PYTHON) engine/setup/bootstrap.py check
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 # uv resolves for every Python and platform at once, which pip cannot; it stays out of the environment.
 lock:
-	@$(PYTHON) engine/bootstrap.py check
+	@$(PYTHON) engine/setup/bootstrap.py check
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(BIN)/python -m venv "$$tools" && "$$tools/bin/pip" install -q uv && \
 	"$$tools/bin/uv" pip compile pyproject.toml --quiet --extra dev --extra espeak --extra silero --extra sherpa \

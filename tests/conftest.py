@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from engine import tools
+from engine.setup import tools
 
 # Behind PATH, not before it: what the system has is preferred, as by the product.
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *tools.folders()])

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from channels.voice import pstn
 from engine.config import Settings, load
-from engine.demo_voices import voices
+from engine.demo.voices import voices
 from engine.loopback import HOST as LOOPBACK
 from engine.store import migrate, open_store
 from engine.store.tables import CampaignContact

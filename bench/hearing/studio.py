@@ -22,9 +22,9 @@ from bench.hearing.corpus import Clip
 from bench.hearing.talks import DIGITS
 from engine import audio
 from engine.audio import Floats
-from engine.debian import cache_dir
 from engine.model import RATE, Sound
 from engine.ports import Synthesizer
+from engine.setup.debian import cache_dir
 from tts import cached, espeak, rhvoice
 
 HELD_OUT = ("m7", "f4", "Alex", "Annie", "linda", "quincy", "travis", "david")  # variants of espeak-ng

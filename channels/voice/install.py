@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import debian
 from engine.errors import InstallError
+from engine.setup import debian
 
 Version = tuple[int, int, int]
 

@@ -32,7 +32,7 @@ def _spare_the_collector() -> None:
 
 def demo(args: argparse.Namespace) -> int:
     """The demonstration; without a terminal it ends by itself."""
-    from engine.demo import run as show
+    from engine.demo.run import run as show
 
     once = args.once or not (sys.stdin.isatty() and sys.stdout.isatty())
     return int(run(show(once=once, calls=args.calls, port=args.port)))

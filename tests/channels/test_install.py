@@ -14,8 +14,8 @@ import pytest
 
 from channels.voice import install
 from channels.voice.install import ADVICE, has_chan_websocket, parse_version, transports
-from engine import debian
 from engine.errors import InstallError
+from engine.setup import debian
 
 _ALL = ("res_pjsip.so", "res_pjsip_session.so", "chan_pjsip.so", "res_agi.so", "pbx_config.so")
 _AUDIOSOCKET = ("res_audiosocket.so", "app_audiosocket.so")

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import cli, tools
+from engine import cli
 from engine.commands.sip_probe import options
 from engine.config import load
 from engine.loopback import free_ports
+from engine.setup import tools
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60

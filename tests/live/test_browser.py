@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
-from engine import tools
 from engine.config import Number, Settings, Trunk
 from engine.model import CallEvent
+from engine.setup import tools
 from engine.store import migrate, open_store
 from tests.web.conftest import NUMBERS, START, World, open_shop, serving
 from tests.web.panel import Full, fill

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright
 
-from engine import tools
 from engine.clock import SystemClock
 from engine.config import Number, Settings, Speech, Trunk
 from engine.replay import Hearers
 from engine.replays import Listeners, Replays
+from engine.setup import tools
 from engine.store import migrate, open_store
 from engine.tasks import beside
 from engine.voices import open_voice

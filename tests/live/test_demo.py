@@ -11,7 +11,7 @@ import pytest
 import soundfile  # type: ignore[import-untyped]
 
 from channels.voice import pstn
-from engine.demo import SUBSCRIBERS
+from engine.demo.run import SUBSCRIBERS
 from tests.processes import dozvon
 
 pytestmark = pytest.mark.live

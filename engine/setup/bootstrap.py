@@ -1,4 +1,4 @@
-"""Makes a checkout ready to run: `python3 engine/bootstrap.py [check|run|test]`, which `make` calls.
+"""Makes a checkout ready to run: `python3 engine/setup/bootstrap.py [check|run|test]`, which `make` calls.
 
     check: .venv ─▶ locked libraries ─▶ the project itself    run: + front-end libraries, Asterisk    test: + programs
                     (pip, by hash)      (.pth and a launcher)
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "setup.json"
@@ -96,7 +96,7 @@ def _alone() -> Iterator[None]:
 
 def _steps(goal: str) -> bool:
     """Do what is not done yet; was there anything?"""
-    from engine import tools
+    from engine.setup import tools
 
     worked = [
         _step("python", f"{sys.version_info[:2]} {VENV}", PYTHON, _venv),
@@ -192,7 +192,7 @@ def _answers(command: list[str]) -> bool:
 
 
 def _fetch_venv() -> None:
-    from engine import tools
+    from engine.setup import tools
 
     if os.geteuid() or shutil.which("apt-get") is None:
         raise SetupError(f"{sys.executable} has no venv module: install python3-venv (python3-virtualenv elsewhere)")
@@ -200,7 +200,7 @@ def _fetch_venv() -> None:
 
 
 def _pip_wheel() -> Path:
-    from engine import debian
+    from engine.setup import debian
 
     places = [Path("/usr/share/python-wheels"), debian.cache_dir() / "pip" / "usr/share/python-wheels"]
     if not any(wheel for place in places for wheel in place.glob("pip-*.whl")):
@@ -260,7 +260,7 @@ def _project() -> None:
 
 
 def _front_end() -> None:
-    from engine import tools
+    from engine.setup import tools
 
     tools.install(tools.FRONT_END, say)
     npm = tools.find(tools.FRONT_END[-1])

@@ -27,8 +27,8 @@ from channels.voice import install, pstn
 from channels.voice.install import Asterisk
 from engine import app, logs
 from engine.config import Settings
-from engine.demo_table import Board
-from engine.demo_voices import voices
+from engine.demo.table import Board
+from engine.demo.voices import voices
 from engine.loopback import HOST, free_ports
 from web.auth import hash_password, new_token
 
@@ -36,7 +36,7 @@ NUMBER = "+74950000001"
 OPERATOR, BUSY_OPERATOR = "+74950000091", "+74950000092"
 EMAIL, PASSWORD = "demo@dozvon.local", "dozvon-demo"
 FOLDER = Path("var/demo").absolute()
-LIBRARY = Path(__file__).resolve().parent.parent / "scenarios" / "library"
+LIBRARY = Path(__file__).resolve().parents[2] / "scenarios" / "library"
 MOST_S = 900.0
 PER_HOUR = 3600
 # What voicemail is told after its beep.

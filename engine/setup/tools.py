@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import debian
 from engine.errors import InstallError
+from engine.setup import debian
 
 Progress = Callable[[str], None]
 APT_S = 1800.0
@@ -34,7 +34,7 @@ class Tool:
     own: str = ""  # glob from the checkout: the program is there already and lacks only libraries
 
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Playwright brings the Node.js that it runs on. Debian's cannot be unpacked elsewhere: parts of it have fixed paths.
 NODE = Tool("playwright-node", "libatomic1", own=".venv/lib/python3*/site-packages/playwright/driver/node")
 NODE_PATH = "{prefix}/usr/share/nodejs:{libs}/nodejs:{prefix}/usr/lib/nodejs"
