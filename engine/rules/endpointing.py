@@ -124,7 +124,7 @@ class Endpointer:
 
     def recant(self) -> None:
         """What has just started was no speech. It is asked again soon: somebody may be speaking into an echo."""
-        self.speaking, self._count = False, self.started_after // 2
+        self.speaking, self._count = False, self.started_after - max(1, self.started_after // 3)
         self._recent = (1 << self._count) - 1
 
     def _in_speech(self, voiced: bool) -> Turn | None:

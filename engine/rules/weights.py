@@ -2,7 +2,7 @@
 
 They were chosen on the generated greetings of the seeds 101 and 102, heard by the two-stage VAD (`bench.amd`); figures
 are told of other seeds. The waits for people are short because nothing is done to a person: a machine that pauses, as
-seven in ten do, is one only until it goes on. Speech without a pause is a machine's after 2.35 s: firms that say their
+three in four do, is one only until it goes on. Speech without a pause is a machine's after 2.35 s: firms that say their
 name need up to 2.2 s, so that after 2.05 s 1.4 % of people were machines, and after 1.6 s 5 %.
 """
 
@@ -32,10 +32,10 @@ class Settings:
     # a short greeting and then silence: at most so long, after so much silence, weighs so much
     shortest_ms: int = 120  # what is shorter is no word; the VAD believes its first stage for 100 ms
     short: tuple[tuple[int, int, float], ...] = (
-        (160, 240, 1.6),
-        (900, 220, 2.0),
-        (1500, 220, 1.7),
-        (2000, 240, 1.5),
+        (160, 220, 1.6),
+        (900, 200, 2.0),
+        (1500, 200, 1.7),
+        (2000, 220, 1.5),
         (2700, 400, 1.5),
     )
     greeted_ms: int = 160  # the silence that is enough after words that only people say

@@ -67,7 +67,7 @@ def test_speech_that_does_not_end_is_a_machine() -> None:
 def test_pauses_between_words_do_not_make_a_person() -> None:
     heard = Heard().silence(400)
     for _ in range(6):
-        heard.speech(700).silence(200)
+        heard.speech(700).silence(180)
     assert heard.kinds == [Kind.MACHINE]
 
 
