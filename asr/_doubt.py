@@ -2,6 +2,7 @@
 
 partial with a phrase in it ─▶ all sound so far, recognised aside to its end ─▶ the same phrase, and sure? told
                                (some 10 ms; asked again 120 ms later)           else: not (yet) told
+the voice has fallen silent ─▶ the same, for the partial comes 100 ms later  ─▶ a sure phrase? told, till it comes
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from typing import Any, NamedTuple
 
 BYTES_S = 16_000
 AGAIN = 120 * BYTES_S // 1000  # bytes after which a partial that stands is doubted once more: before a card acts on it
+FALLEN = 80 * BYTES_S // 1000  # bytes of silence after which a word can be over: the network waits for longer to see
+FAINT = 1 / 40  # of the loudest (−16 dB): silence, or the last consonants
+SOME = 4  # one sample in so many tells how loud it is
+FORESEEN = (
+    160 * BYTES_S // 1000
+)  # bytes for which what is foreseen is told: by then the partial says so too, or it is not
 AT_FIRST, EACH = 4 * BYTES_S, 2  # so much, and so many times what was said, is recognised aside: no more than it costs
 
 
@@ -54,19 +61,28 @@ class Doubt:
         self._asked = 0  # times, of this partial
         self._told: list[str] = []
         self._spent = 0  # bytes recognised aside
+        self._fall = Fall()
 
     def take(self, pcm: bytes) -> None:
         self._pcm += pcm
         self._since += len(pcm)
+        self._fall.take(pcm)
 
     def held(self, partial: str) -> list[str]:
         """The words of the partial, if they hold."""
-        if partial != self._partial:
-            self._partial, self._since, self._asked, self._told = partial, 0, 0, []
         said = words(partial)
+        if partial != self._partial:
+            foreseen = not self._partial and bool(said) and said == self._told
+            self._partial, self._since, self._asked = partial, 0, int(foreseen)
+            if not foreseen:
+                self._told = []
         if said and (self._asked == 0 or (self._asked == 1 and self._since >= AGAIN)):
             self._asked += 1
             self._told = said if said == self._aside() else []
+        elif not partial and self._fall.over:
+            self._since, self._told = 0, self._aside()
+        elif not said and self._since >= FORESEEN:
+            self._told = []
         return self._told
 
     def _aside(self) -> list[str]:
@@ -77,3 +93,20 @@ class Doubt:
         recognizer = self._recognizer()
         recognizer.AcceptWaveform(bytes(self._pcm))
         return [word for said, _ in heard(recognizer.FinalResult(), self._sure) for word in said]
+
+
+class Fall:
+    """`over`: the voice has been silent for FALLEN just now."""
+
+    def __init__(self) -> None:
+        self._loudest = 0.0
+        self._quiet = 0  # bytes
+        self.over = False
+
+    def take(self, pcm: bytes) -> None:
+        some = memoryview(pcm).cast("h")[::SOME]
+        loud = sum(sample * sample for sample in some) / max(1, len(some))
+        self._loudest = max(self._loudest, loud)
+        before = self._quiet
+        self._quiet = self._quiet + len(pcm) if loud < self._loudest * FAINT else 0
+        self.over = before < FALLEN <= self._quiet

@@ -16,15 +16,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from engine.audio import peak
-from engine.model import FRAME_MS
+from engine.model import FRAME_BYTES, FRAME_MS
 from engine.ports import Hearing, Recognizer, Vad
-from engine.rules.barge_in import BargeIn, Playback, is_breath, is_music, is_tone
+from engine.rules.barge_in import BargeIn, Playback, is_breath, is_music, is_tone, lasting
 from engine.rules.endpointing import Endpointer, Endpointing, Expected, Turn, expected
 from scenarios.digits import digits
 from scenarios.talk import Listen
 
 PREROLL = 300 // FRAME_MS  # frames recognised from before the onset: a first syllable is often quiet
 DOUBTED = 160 // FRAME_MS  # frames by which an onset is judged
+LATELY = 120 * FRAME_BYTES // FRAME_MS  # bytes: as long as a key sounds, which is
+STEADY = 0.9  # of all of it in lines that stay
 FAINT = 0.04  # of the loudest frame of what is being said: fainter ones (−28 dB) are its fading, not its sound
 CERTAIN = 0.6  # so likely a voice is one
 OTHER = 600 // FRAME_MS  # frames after which it is something else that is said
@@ -178,8 +180,9 @@ class Ear:
         if turn is None:
             return self._goes_on(utterance, speaking) if utterance is not None else self._wait(speaking)
         if turn is Turn.STARTED:
-            if self._nobody():
-                self._endpointer.recant()
+            heard = b"".join(islice(self._before, max(0, len(self._before) - DOUBTED), None))
+            if self._nobody(heard):
+                self._endpointer.recant(tone=lasting(heard[-LATELY:]) >= STEADY)
                 return self._wait(speaking)
             return self._start(speaking) if interruptible or not speaking else None
         if utterance is None:
@@ -190,9 +193,8 @@ class Ear:
         self._utterance, self._patience = None, -1
         return Ended(utterance.hearing, utterance.owner)
 
-    def _nobody(self) -> bool:
+    def _nobody(self, heard: bytes) -> bool:
         """What has just begun is a tone, music, a breath, or the robot's own voice coming back."""
-        heard = b"".join(islice(self._before, max(0, len(self._before) - DOUBTED), None))
         likely, rules = self._vad.likely, self._rules.barge_in
         if is_tone(heard) or is_breath(heard, likely, rules) or is_music(heard, likely, rules):
             return True

@@ -1,4 +1,4 @@
-"""`python -m asr.training`: makes asr/demo_model anew, in an hour on 2 free cores. `make model` sets up what it needs.
+"""`python -m asr.training`: makes asr/demo_model anew, in an hour on 2 cores. `make model` sets up what it needs.
 
 rounds (another process speaks ahead) ─▶ network ─▶ model folder ─▶ judged through vosk ─▶ archive
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from asr.training import corpus, kaldi
 from asr.training.voices import Speaker
 
 SEED = 20
-ROUNDS, UTTERANCES, EPOCHS = 3, 14_000, 30
+ROUNDS, UTTERANCES, EPOCHS = 4, 14_000, 30
 STEPS = ("speak", "train", "write", "judge", "pack", "all")
 
 log = logging.getLogger("asr.training")
@@ -42,11 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="times that the voices speak")
     parser.add_argument("--utterances", type=int, default=UTTERANCES, help="of a round")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="more learn faster, and not just the same")
     parser.add_argument("--only", type=int, help="speak this round alone")
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs beside ends too
+    if asked.only is None:  # who only speaks ends at once: in a callback of the library nobody hears of an exit
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs beside ends too
     asked.work.mkdir(parents=True, exist_ok=True)
     if asked.step == "speak":
         speak(asked)
@@ -115,9 +116,21 @@ def write(asked: argparse.Namespace) -> None:
     spoken = lexicon()
     answers = {word for language in spoken for text in corpus.texts(language).answers for word in text.split()}
     answers &= {word for words in spoken.values() for word in words}
-    words = {word: ways for common in spoken.values() for word, ways in common.items() if word in answers}
+    words = {word: [*ways] for common in spoken.values() for word, ways in common.items() if word in answers}
+    for common in spoken.values():
+        for word, way in _before_others(common):
+            if way not in words.get(word, [way]):
+                words[word].append(way)
     kaldi.write(asked.work / "model", layers(restored(asked.work / "network.pt")), SOUNDS, words, spoken, Costs())
     log.info("%s is written", asked.work / "model")
+
+
+def _before_others(spoken: Mapping[str, Sequence[Pronunciation]]) -> Iterator[tuple[str, Pronunciation]]:
+    """How a word sounds before another one, where phrases tell it: the «не» of «не интересно»."""
+    for phrase, ways in spoken.items():
+        first, _, rest = phrase.partition(" ")
+        for end in spoken.get(rest, ()):
+            yield from ((first, way[: -len(end)]) for way in ways if way[-len(end) :] == end and len(way) > len(end))
 
 
 def lexicon() -> dict[str, dict[str, list[Pronunciation]]]:

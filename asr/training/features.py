@@ -35,8 +35,24 @@ def mfcc(pcm: npt.NDArray[np.int16]) -> Floats:
     x = x - x.mean(1, keepdims=True)
     x = np.concatenate([x[:, :1] * np.float32(1 - PREEMPHASIS), x[:, 1:] - np.float32(PREEMPHASIS) * x[:, :-1]], 1)
     power = np.abs(np.fft.rfft(x * _window(), PADDED, axis=1)[:, : PADDED // 2]) ** 2
-    logs = np.log(np.maximum(power @ _banks().T, SMALLEST))
-    return np.asarray(logs @ _cosines().T, np.float32)
+    return of_energies(power @ _banks().T)
+
+
+def of_energies(found: npt.NDArray[np.floating]) -> Floats:
+    """The features of these energies, [frames, SIZE], of the mel bins."""
+    return np.asarray(np.log(np.maximum(found, SMALLEST)) @ _cosines().T, np.float32)
+
+
+def energies(found: npt.NDArray[np.floating]) -> Floats:
+    """The energies that have these features."""
+    return np.asarray(np.exp(found.astype(np.float32) @ _bins().T), np.float32)
+
+
+def mel_hz() -> Floats:
+    """The middle of each mel bin."""
+    low, high = _mel(LOW_HZ), _mel(HIGH_HZ)
+    mel = low + (high - low) / (SIZE + 1) * np.arange(1, SIZE + 1)
+    return np.asarray(700.0 * np.expm1(mel / 1127.0), np.float32)
 
 
 @cache
@@ -67,3 +83,9 @@ def _cosines() -> Floats:
     dct = np.sqrt(2 / SIZE) * np.cos(np.pi / SIZE * (n + 0.5) * k)
     dct[0] = np.sqrt(1 / SIZE)
     return np.asarray(dct * (1 + 0.5 * LIFTER * np.sin(np.pi * k / LIFTER)), np.float32)
+
+
+@cache
+def _bins() -> Floats:
+    """From features back to the logarithms of energies: there are as many of the ones as of the others."""
+    return np.asarray(np.linalg.inv(_cosines().astype(np.float64)), np.float32)

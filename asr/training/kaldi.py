@@ -22,7 +22,7 @@ from asr._doubt import Sure
 from asr._graph import Costs, Phones, Pronunciation, Vocabulary, loop, unigram
 from asr.training.corpus import SUBSAMPLING
 from asr.training.features import CONF, SIZE
-from asr.training.layers import CONTEXT, OFFSETS, Layer
+from asr.training.layers import AHEAD, BEFORE, OFFSETS, Layer
 
 SURE = Sure(alone=0.75, beside_foreign=0.9)  # below it foreign phrases are more than answers
 HALF = math.log(0.5)
@@ -123,7 +123,7 @@ def network(layers: Sequence[Layer]) -> bytes:
         (
             *(b"<Nnet3> \n", "\n".join(config).encode(), b"\n\n", _token("<NumComponents>"), _int(len(components))),
             *(_token("<ComponentName>") + _token(name) + body for name, body in components),
-            *(_token("</Nnet3>"), _token("<LeftContext>"), _int(CONTEXT), _token("<RightContext>"), _int(CONTEXT)),
+            *(_token("</Nnet3>"), _token("<LeftContext>"), _int(BEFORE), _token("<RightContext>"), _int(AHEAD)),
             *(_token("<Priors>"), _vector([])),
         )
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Frames around its own that each layer sees; the last layer sees its own alone.
-OFFSETS = ((-2, -1, 0, 1, 2), (-1, 0, 1), *(((-3, 0, 3),) * 4), (0,))
-CONTEXT = sum(max(offsets) for offsets in OFFSETS)  # frames before and after, in all
+# Frames around its own that each layer sees; the last layer sees its own alone. What is seen ahead is waited for.
+OFFSETS = ((-2, -1, 0, 1, 2), (-1, 0, 1), *(((-3, 0, 3),) * 3), (-6, -3, 0), (0,))
+BEFORE = -sum(min(offsets) for offsets in OFFSETS)  # frames, in all
+AHEAD = sum(max(offsets) for offsets in OFFSETS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The network and its training. PyTorch is needed here and nowhere else.
 
-40 MFCC each 10 ms ─▶ conv 5 ─▶ conv 3, each third ─▶ 4 × conv 3 ─▶ log-probabilities of blank and sounds each 30 ms
+40 MFCC each 10 ms, noise ─▶ conv 5 ─▶ conv 3, each third ─▶ 4 × conv 3 ─▶ log-probabilities of blank and sounds each 30 ms
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from torch import nn  # type: ignore[import-not-found,unused-ignore]
 from asr._phones import SOUNDS
 from asr.training.corpus import steps
 from asr.training.features import SIZE
-from asr.training.layers import CONTEXT, Layer
+from asr.training.layers import AHEAD, BEFORE, Layer
+from asr.training.noise import noisy
 
 log = logging.getLogger(__name__)
 Utterance = tuple[npt.NDArray[np.float16], npt.NDArray[np.int16]]
-HIDDEN = 160
+HIDDEN = 192
 DROPOUT = 0.05
+NOISY = 0.5  # of the utterances, beside those that were in noise when they were spoken
 FRAMES = 2500  # of a batch: CTC needs many steps to get away from saying nothing
 OFTEN = 250  # batches between two looks
 RATE, WARM_UP, DECAY, GREATEST = 2e-3, 0.12, 1e-3, 5.0
 
 
 class Network(nn.Module):  # type: ignore[misc,unused-ignore]
-    """Takes [batch, frames + 2 * CONTEXT, SIZE], its ends repeated; gives [batch, steps, 1 + sounds]."""
+    """Takes [batch, BEFORE + frames + AHEAD, SIZE], its ends repeated; gives [batch, steps, 1 + sounds]."""
 
     def __init__(self, hidden: int = HIDDEN) -> None:
         super().__init__()
@@ -58,7 +60,7 @@ def batches(lengths: Sequence[int], chance: np.random.Generator, *, rising: bool
     packed: list[list[int]] = []
     kept: list[int] = []
     for n in np.argsort(lengths, kind="stable"):
-        if kept and (lengths[n] + 2 * CONTEXT) * (len(kept) + 1) > FRAMES:
+        if kept and (BEFORE + lengths[n] + AHEAD) * (len(kept) + 1) > FRAMES:
             packed.append(kept)
             kept = []
         kept.append(int(n))
@@ -67,11 +69,13 @@ def batches(lengths: Sequence[int], chance: np.random.Generator, *, rising: bool
 
 
 def padded(found: Sequence[npt.NDArray[np.float16]], chance: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A batch with its context; now and then a moment is blurred, as lost packets do."""
-    longest = max(len(one) for one in found) + 2 * CONTEXT
+    """A batch with its context, every other utterance in a noise of its own; now and then a moment is blurred, as lost
+    packets do."""
+    longest = BEFORE + max(len(one) for one in found) + AHEAD
     x = np.empty((len(found), longest, SIZE), np.float32)
-    for row, one in zip(x, found, strict=True):
-        row[:CONTEXT], row[CONTEXT : CONTEXT + len(one)], row[CONTEXT + len(one) :] = one[0], one, one[-1]
+    for row, kept in zip(x, found, strict=True):
+        one = noisy(kept, chance) if chance.random() < NOISY else kept
+        row[:BEFORE], row[BEFORE : BEFORE + len(one)], row[BEFORE + len(one) :] = one[0], one, one[-1]
         if chance.random() < 0.4:
             width = int(chance.integers(2, 9))
             start = int(chance.integers(longest - width))

@@ -1,1 +1,1 @@
-"""The demonstration, `dozvon demo`: subscribers who answer, refuse, press keys or leave, and a campaign to call them."""
+"""The demonstration, `dozvon demo`: subscribers who answer, refuse, press keys or leave, and a campaign that calls."""

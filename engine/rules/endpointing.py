@@ -122,9 +122,11 @@ class Endpointer:
         self.ended_after = self._end
         return Turn.STARTED
 
-    def recant(self) -> None:
-        """What has just started was no speech. It is asked again soon: somebody may be speaking into an echo."""
-        self.speaking, self._count = False, self.started_after - max(1, self.started_after // 3)
+    def recant(self, *, tone: bool = False) -> None:
+        """What has just started was no speech. It is asked again soon: somebody may be speaking into an echo. After a
+        `tone` a little later: the end of one sounds like anything."""
+        again = self.started_after // 2 if tone else self.started_after // 3
+        self.speaking, self._count = False, self.started_after - max(1, again)
         self._recent = (1 << self._count) - 1
 
     def _in_speech(self, voiced: bool) -> Turn | None:

@@ -174,7 +174,6 @@ def _prepared(engine: Engine, *, writes: bool) -> None:
             "synchronous=FULL",  # an attempt is on the disk before anybody's telephone rings
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-65536",
             "journal_size_limit=67108864",
         ):
             cursor.execute(f"PRAGMA {pragma}")

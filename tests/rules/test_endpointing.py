@@ -51,6 +51,8 @@ def test_an_onset_that_was_none_is_asked_again_soon() -> None:
     endpointer.recant()
     assert not endpointer.speaking
     assert [endpointer.push(True) for _ in range(2)] == [None, Turn.STARTED]
+    endpointer.recant(tone=True)
+    assert [endpointer.push(True) for _ in range(3)] == [None, None, Turn.STARTED]
 
 
 CONSONANTS = "##....#.."  # of "кто": what silence there is between takes them back

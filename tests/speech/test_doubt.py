@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asr._catalogue import demo_model
-from asr._doubt import AGAIN, AT_FIRST, CERTAIN, EACH, Doubt, Sure, heard, words
+from asr._doubt import AGAIN, AT_FIRST, CERTAIN, EACH, FALLEN, FORESEEN, Doubt, Sure, heard, words
 from asr._vosk import VoskModel
 from tests.speech import telephoned
 from tts import espeak
@@ -125,6 +125,62 @@ def test_no_more_is_recognised_aside_than_a_few_times_what_was_said() -> None:
     assert 2 < len(script.given) < 100
     assert sum(map(len, script.given)) <= AT_FIRST + EACH * taken
     assert doubt.held("[unk] да") == []
+
+
+LOUD, SILENT = b"\x00\x10" * 160, bytes(320)  # 20 ms each
+FALLEN_FRAMES = FALLEN // len(SILENT)
+
+
+def fell_silent(doubt: Doubt, frames: int = FALLEN_FRAMES) -> list[list[str]]:
+    """What is told with each frame after a word, while the recogniser has no partial yet."""
+    told = []
+    for frame in (LOUD, *[SILENT] * frames):
+        doubt.take(frame)
+        told.append(doubt.held(""))
+    return told
+
+
+def test_a_word_after_which_there_is_silence_is_told_before_its_partial_comes() -> None:
+    script = Script(result(("да", 0.9)))
+    doubt = Doubt(script, LEAST)
+    assert fell_silent(doubt) == [[]] * FALLEN_FRAMES + [["да"]]
+    assert doubt.held("да") == ["да"]  # asked once already
+    assert script.given == [LOUD + SILENT * FALLEN_FRAMES]
+
+
+def test_what_was_foreseen_is_doubted_once_more_too() -> None:
+    doubt = Doubt(Script(result(("да", 0.9)), result(("да", 0.3))), LEAST)
+    fell_silent(doubt)
+    assert doubt.held("да") == ["да"]
+    doubt.take(bytes(AGAIN))
+    assert doubt.held("да") == []
+
+
+def test_what_no_partial_bears_out_is_taken_back() -> None:
+    doubt = Doubt(Script(result(("да", 0.9))), LEAST)
+    told = fell_silent(doubt, FALLEN_FRAMES + FORESEEN // len(SILENT))
+    assert told[FALLEN_FRAMES:] == [["да"]] * (FORESEEN // len(SILENT)) + [[]]
+    assert doubt.held("[unk]") == []
+
+
+@pytest.mark.parametrize("partial", ["[unk]", "нет"])
+def test_another_partial_takes_it_back_at_once(partial: str) -> None:
+    doubt = Doubt(Script(result(("да", 0.9)), result(("да", 0.9))), LEAST)
+    fell_silent(doubt)
+    assert doubt.held(partial) == []
+
+
+def test_a_silence_is_asked_about_once_and_foreign_speech_never() -> None:
+    script = Script(result(("[unk]", 0.9)), result(("да", 0.9)))
+    doubt = Doubt(script, LEAST)
+    assert fell_silent(doubt, 50) == [[]] * 51
+    assert len(script.given) == 1
+    doubt.held("[unk]")
+    doubt.take(LOUD)
+    for _ in range(50):
+        doubt.take(SILENT)
+        assert doubt.held("[unk]") == []
+    assert len(script.given) == 1
 
 
 def partials(model: VoskModel, frames: Sequence[bytes], *phrases: str) -> set[str]:

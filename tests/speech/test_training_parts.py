@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 from asr._graph import Costs, Pronunciation
 from asr._phones import SOUNDS, from_espeak
 from asr._vosk import VoskModel
-from asr.training import channel, corpus, features, judge, kaldi
+from asr.training import channel, corpus, features, judge, kaldi, noise
+from asr.training.__main__ import _before_others
 from asr.training.channel import Line
 from asr.training.layers import OFFSETS, Layer
 from asr.training.voices import HELD_OUT, RATE, TRAINED_ON, Speaker
@@ -150,3 +152,35 @@ def test_vosk_loads_what_is_written(tmp_path: Path) -> None:
         model.close()
         assert set(text.split()) <= {"да", "нет"}
         assert model.unknown_words == 0
+
+
+def test_what_is_added_to_features_is_noise_of_that_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it had been there before: the same sound in real pink noise has features like these."""
+    over = Line(codec="none", floor_db=-90, band=False)
+    voice = Speaker().say("ru+m3", "добрый день")
+    clean, real = (
+        features.mfcc(channel.sent(voice, one, np.random.default_rng(1))) for one in (over, replace(over, snr_db=10))
+    )
+    monkeypatch.setattr(noise, "SNR_DB", (10.0, 10.0))
+    monkeypatch.setattr(noise, "COLOUR", (1.0, 1.0))
+    made = noise.noisy(clean.astype(np.float16), np.random.default_rng(2))
+    assert made.shape == clean.shape
+    far, near = (np.abs(one.mean(0) - real.mean(0)) for one in (clean, made))
+    assert near.mean() < 0.5 * far.mean()
+    np.testing.assert_allclose(made[:, 0].mean(), real[:, 0].mean(), atol=4)  # 10 dB are 14.6 of it
+    np.testing.assert_array_equal(made, noise.noisy(clean.astype(np.float16), np.random.default_rng(2)))
+
+
+def test_energies_come_back_from_features() -> None:
+    found = features.mfcc(np.random.default_rng(1).normal(0, 1000, RATE).astype(np.int16))
+    np.testing.assert_allclose(features.of_energies(features.energies(found)), found, atol=1e-3)
+
+
+def test_a_word_is_also_heard_as_it_sounds_before_another() -> None:
+    spoken: dict[str, list[Pronunciation]] = {
+        "не": [("n'", "E")],
+        "интересно": [("i", "n", "t")],
+        "не интересно": [("n'", "i", "i", "n", "t")],
+        "занят": [("z", "A")],
+    }
+    assert list(_before_others(spoken)) == [("не", ("n'", "i"))]
