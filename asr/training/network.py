@@ -1,6 +1,6 @@
 """The network and its training. PyTorch is needed here and nowhere else.
 
-40 MFCC each 10 ms, noise ─▶ conv 5 ─▶ conv 3, each third ─▶ 4 × conv 3 ─▶ log-probabilities of blank and sounds each 30 ms
+40 MFCC each 10 ms, in noise ─▶ conv 5 ─▶ conv 3, each third ─▶ 4 × conv 3 ─▶ log-probabilities of sounds each 30 ms
 """
 
 from __future__ import annotations
