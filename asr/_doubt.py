@@ -15,6 +15,7 @@ BYTES_S = 16_000
 AGAIN = 120 * BYTES_S // 1000  # bytes after which a partial that stands is doubted once more: before a card acts on it
 FALLEN = 80 * BYTES_S // 1000  # bytes of silence after which a word can be over: the network waits for longer to see
 FAINT = 1 / 40  # of the loudest (−16 dB): silence, or the last consonants
+PIECE = 20 * BYTES_S // 1000  # bytes of which one loudness is taken
 SOME = 4  # one sample in so many tells how loud it is
 FORESEEN = (
     160 * BYTES_S // 1000
@@ -104,9 +105,10 @@ class Fall:
         self.over = False
 
     def take(self, pcm: bytes) -> None:
-        some = memoryview(pcm).cast("h")[::SOME]
-        loud = sum(sample * sample for sample in some) / max(1, len(some))
-        self._loudest = max(self._loudest, loud)
         before = self._quiet
-        self._quiet = self._quiet + len(pcm) if loud < self._loudest * FAINT else 0
-        self.over = before < FALLEN <= self._quiet
+        for at in range(0, len(pcm), PIECE):
+            some = memoryview(pcm[at : at + PIECE]).cast("h")[::SOME]
+            loud = sum(sample * sample for sample in some) / max(1, len(some))
+            self._loudest = max(self._loudest, loud)
+            self._quiet = self._quiet + PIECE if loud < self._loudest * FAINT else 0
+        self.over = self._quiet >= FALLEN and not FALLEN <= before < self._quiet
