@@ -17,9 +17,7 @@ FALLEN = 80 * BYTES_S // 1000  # bytes of silence after which a word can be over
 FAINT = 1 / 40  # of the loudest (−16 dB): silence, or the last consonants
 PIECE = 20 * BYTES_S // 1000  # bytes of which one loudness is taken
 SOME = 4  # one sample in so many tells how loud it is
-FORESEEN = (
-    160 * BYTES_S // 1000
-)  # bytes for which what is foreseen is told: by then the partial says so too, or it is not
+FORESEEN = 160 * BYTES_S // 1000  # bytes for which a phrase is told of which the partial knows nothing yet
 AT_FIRST, EACH = 4 * BYTES_S, 2  # so much, and so many times what was said, is recognised aside: no more than it costs
 
 
@@ -111,4 +109,4 @@ class Fall:
             loud = sum(sample * sample for sample in some) / max(1, len(some))
             self._loudest = max(self._loudest, loud)
             self._quiet = self._quiet + PIECE if loud < self._loudest * FAINT else 0
-        self.over = self._quiet >= FALLEN and not FALLEN <= before < self._quiet
+        self.over = before < FALLEN <= self._quiet

@@ -25,8 +25,8 @@ from scenarios.talk import Listen
 
 PREROLL = 300 // FRAME_MS  # frames recognised from before the onset: a first syllable is often quiet
 DOUBTED = 160 // FRAME_MS  # frames by which an onset is judged
-LATELY = 120 * FRAME_BYTES // FRAME_MS  # bytes: as long as a key sounds, which is
-STEADY = 0.9  # of all of it in lines that stay
+KEY = 120 * FRAME_BYTES // FRAME_MS  # bytes: the last of an onset, as long as a key sounds
+STEADY = 0.9  # so much of it in lines that stay is a tone or a pair of them
 FAINT = 0.04  # of the loudest frame of what is being said: fainter ones (−28 dB) are its fading, not its sound
 CERTAIN = 0.6  # so likely a voice is one
 OTHER = 600 // FRAME_MS  # frames after which it is something else that is said
@@ -182,7 +182,7 @@ class Ear:
         if turn is Turn.STARTED:
             heard = b"".join(islice(self._before, max(0, len(self._before) - DOUBTED), None))
             if self._nobody(heard):
-                self._endpointer.recant(tone=lasting(heard[-LATELY:]) >= STEADY)
+                self._endpointer.recant(tone=lasting(heard[-KEY:]) >= STEADY)
                 return self._wait(speaking)
             return self._start(speaking) if interruptible or not speaking else None
         if utterance is None:

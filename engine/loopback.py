@@ -17,7 +17,7 @@ def free_ports(count: int) -> list[int]:
     """Different ports that nobody has just now, neither for TCP nor for UDP: a SIP port is both."""
     found = list(islice(filter(_is_free, islice(_turn, len(PORTS))), count))
     if len(found) < count:
-        raise OSError(f"{HOST} has no {count} free ports left")
+        raise OSError(f"{HOST} has no {count} free ports left: end what holds them, or wait a minute")
     return found
 
 

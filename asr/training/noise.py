@@ -21,13 +21,20 @@ LENGTH_S = 60
 
 
 def noisy(found: npt.NDArray[np.floating], chance: Chance) -> Floats:
-    """[frames, 40] as they would be of the same sound in noise that goes on from before it until after it."""
+    """[frames, 40] in a noise by chance."""
+    start = int(chance.integers(len(_white()) - len(found)))
+    colour = chance.uniform(*COLOUR)
+    return in_noise(found, start, colour, chance.uniform(*SNR_DB))
+
+
+def in_noise(found: npt.NDArray[np.floating], start: int, colour: float, snr_db: float) -> Floats:
+    """[frames, 40] as they would be of the same sound in noise that goes on from before it until after it; `start`: the
+    frame of the minute of noise with which it begins."""
     heard = energies(found)
     whole = heard.sum(1)
     level = whole[whole >= SPOKEN * whole.max()].mean()
-    start = int(chance.integers(len(_white()) - len(found)))
-    noise = _white()[start : start + len(found)] * (mel_hz() / 1000) ** -chance.uniform(*COLOUR)
-    loud = level / noise.sum(1).mean() * 10 ** (-chance.uniform(*SNR_DB) / 10)
+    noise = _white()[start : start + len(found)] * (mel_hz() / 1000) ** -colour
+    loud = level / noise.sum(1).mean() * 10 ** (-snr_db / 10)
     return of_energies(heard + np.float32(loud) * noise)
 
 

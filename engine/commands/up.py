@@ -27,8 +27,7 @@ def _spare_the_collector() -> None:
     took a tenth of the engine's time with 300 of them, and each time all of them waited."""
     gc.collect()
     gc.freeze()
-    gc.collect()
-    gc.set_threshold(20_000, 20, 10)
+    gc.set_threshold(20_000, 20, 50)
 
 
 def demo(args: argparse.Namespace) -> int:

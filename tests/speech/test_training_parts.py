@@ -154,21 +154,25 @@ def test_vosk_loads_what_is_written(tmp_path: Path) -> None:
         assert model.unknown_words == 0
 
 
-def test_what_is_added_to_features_is_noise_of_that_level(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_added_to_features_is_noise_of_that_level() -> None:
     """As if it had been there before: the same sound in real pink noise has features like these."""
     over = Line(codec="none", floor_db=-90, band=False)
     voice = Speaker().say("ru+m3", "добрый день")
     clean, real = (
         features.mfcc(channel.sent(voice, one, np.random.default_rng(1))) for one in (over, replace(over, snr_db=10))
     )
-    monkeypatch.setattr(noise, "SNR_DB", (10.0, 10.0))
-    monkeypatch.setattr(noise, "COLOUR", (1.0, 1.0))
-    made = noise.noisy(clean.astype(np.float16), np.random.default_rng(2))
+    made = noise.in_noise(clean.astype(np.float16), 500, 1.0, 10.0)
     assert made.shape == clean.shape
     far, near = (np.abs(one.mean(0) - real.mean(0)) for one in (clean, made))
     assert near.mean() < 0.5 * far.mean()
     np.testing.assert_allclose(made[:, 0].mean(), real[:, 0].mean(), atol=4)  # 10 dB are 14.6 of it
-    np.testing.assert_array_equal(made, noise.noisy(clean.astype(np.float16), np.random.default_rng(2)))
+
+
+def test_the_noise_is_another_one_each_time_and_the_same_for_the_same_seed() -> None:
+    found = features.mfcc(np.random.default_rng(1).normal(0, 1000, RATE).astype(np.int16))
+    first, again, other = (noise.noisy(found, np.random.default_rng(seed)) for seed in (2, 2, 3))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other, atol=0.1)
 
 
 def test_energies_come_back_from_features() -> None:
