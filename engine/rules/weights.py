@@ -1,9 +1,10 @@
 """What each piece of evidence weighs when it is judged who has answered, and how long what is waited for.
 
-They were chosen on the generated greetings of the seeds 101 and 102, heard by the two-stage VAD (`bench.amd`), the waits
-of `short` with an eye on 1 and 2 too; figures are to be told of other seeds. The waits for people are short because nothing is done to a person: a machine that pauses, as
-three in four do, is one only until it goes on. Speech without a pause is a machine's after 2.35 s: firms that say their
-name need up to 2.2 s, so that after 2.05 s 1.4 % of people were machines, and after 1.6 s 5 %.
+They were chosen on the generated greetings of the seeds 101 and 102, heard by the two-stage VAD (`bench.amd`), the
+waits of `short` with an eye on 1 and 2 too; figures are to be told of other seeds. The waits for people are short for
+nothing is done to a person: a machine that pauses, as three in four do, is one only until it goes on. Speech without a
+pause is a machine's after 2.35 s: firms that say their name need up to 2.2 s, so that after 2.05 s 1.4 % of people were
+machines, and after 1.6 s 5 %.
 """
 
 from __future__ import annotations
